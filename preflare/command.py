@@ -1,0 +1,91 @@
+"""What the four verbs share: Hydra's entry, a schema that refuses mistyped keys, and errors as one sentence.
+
+A verb is a function of a config. ``verb`` wraps it so that a ``PreflareError`` prints its sentence and exits
+with 1; every other exception is a defect of ours and keeps its traceback. In a multirun a failing job does not
+end the others: the sweep's summary says which failed and exits with 1.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import InstantiationException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from preflare.errors import PreflareError
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+# Keys that change where or on what a run is computed, or who is told, but not what comes out.
+WITHOUT_EFFECT = ("name", "logger", "trainer", "trainer.accelerator", "trainer.devices", "data.root", "data.workers")
+
+log = logging.getLogger(__name__)
+
+
+def has_effect(key: str) -> bool:
+    """Whether a dotted config key can change the result of a run."""
+    return not (key in WITHOUT_EFFECT or key.startswith("logger.") or key.split(".")[0] == "hydra")
+
+
+def folder_name(overrides: Sequence[str]) -> str:
+    """The overrides that change the result as a relative path: ``partition.seed-3/seed-7``; "" for none.
+
+    Sorted by key; no ``=`` and no space, since Hydra cannot take such a path back as a value.
+    """
+    parts = []
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if has_effect(override.key_or_group):
+            text = f"{override.key_or_group}-{override.get_value_element_as_str()}"
+            parts.append(re.sub(r"[^\w.+-]+", "_", text))
+    return "/".join(sorted(parts))
+
+
+OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+
+
+def verb(name: str, schema: type) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Turn a function of a config into a command-line program over ``conf/<name>.yaml``.
+
+    schema: a dataclass of the top-level keys; a config file or an override that sets any other key is refused.
+    """
+    ConfigStore.instance().store(name=f"{name}_schema", node=schema)
+
+    def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        def guarded(config: DictConfig) -> Any:
+            try:
+                return task(config)
+            except (PreflareError, InstantiationException, OmegaConfBaseException) as error:
+                if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                    raise
+                log.error(sentence(error))
+            except Exception:
+                if HydraConfig.get().mode is not RunMode.MULTIRUN:
+                    raise
+                log.exception("This job failed; the others go on.")
+            if HydraConfig.get().mode is not RunMode.MULTIRUN:
+                sys.exit(1)
+
+        guarded.__module__ = task.__module__
+        return hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)
+
+    return decorate
+
+
+def sentence(error: BaseException) -> str:
+    """What to tell the user: our own message if one of our exceptions is at the bottom, else the cause's."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PreflareError):
+            return str(cause)
+        cause = cause.__cause__
+    return str(error)

@@ -1,0 +1,339 @@
+"""The shard: one self-describing HDF5 file per observation, readable by anyone with h5py.
+
+    attrs        schema, origin, label, name, id, line, dispersion (Å), start, window_start, window_end,
+                 onset, peak, end (ISO UTC, "" where unknown), flare_class, active_region, number (place in the
+                 catalog, -1 for none), settings, sources and recipe (JSON), preflare (version), digest
+    wavelength   (wavelength,)                       float64   Å, vacuum
+    spectra      (repeat, step, slit, wavelength)    float32   divided by their own maximum; NaN where missing
+    intensity    (repeat, step, slit)                float32   DN/s
+    time         (repeat, step)                      float64   s from start
+    phase        (repeat, step)                      uint8     0 outside, 1 preflare (the window), 2 flare
+    exposure     (repeat, step)                      float32   s
+    quality      (repeat, step, slit)                uint16    bit flags, 0 = clean (preflare.sun.quality)
+    position     (repeat, step, slit, 2)             float32   helioprojective x, y, arcsec
+    truth/       simulation only                     arrays that lead with (repeat, step, slit)
+
+Every dataset carries the SHA-256 of its bytes in C order; ``digest`` is the SHA-256 over those and the
+attributes, so that a change of anything is seen. Files are written beside their place and renamed into it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from preflare import __version__
+from preflare.errors import ShardError
+from preflare.sun.line import Line
+from preflare.sun.observation import Block, Header, Label, Observation
+
+SCHEMA = 1
+AXES = ("repeat", "step", "slit", "wavelength")
+# name -> dtype, number of axes shared with AXES, unit
+LAYOUT: dict[str, tuple[str, int, str]] = {
+    "spectra": ("<f4", 4, ""),
+    "intensity": ("<f4", 3, "DN/s"),
+    "time": ("<f8", 2, "s"),
+    "phase": ("u1", 2, ""),
+    "exposure": ("<f4", 2, "s"),
+    "quality": ("<u2", 3, ""),
+    "position": ("<f4", 3, "arcsec"),
+}
+PLAIN_ATTRIBUTES = (
+    "id",
+    "origin",
+    "line",
+    "dispersion",
+    "start",
+    "window_start",
+    "window_end",
+    "onset",
+    "peak",
+    "end",
+    "flare_class",
+    "active_region",
+    "number",
+)
+
+
+def find(where: Path) -> list[Path]:
+    """The shards a path names: the file itself, or every ``*.h5`` of a folder, sorted by name.
+
+    Raises ShardError if there are none.
+    """
+    if where.is_file():
+        return [where]
+    if not where.is_dir():
+        raise ShardError(f"No shards at {where}: there is no such file or folder. Make some with: python ingest.py")
+    paths = sorted(path for path in where.glob("*.h5") if not path.name.startswith("."))
+    if not paths:
+        raise ShardError(f"No shards in {where}: it holds no .h5 file. Make some with: python ingest.py")
+    return paths
+
+
+def write(root: Path, observation: Observation) -> tuple[Path, bool]:
+    """Write an observation into the folder root; returns its path and whether it was written.
+
+    An observation that is already there from the same sources by the same recipe is left alone (False).
+    Raises ShardError if it is there from others, or if the blocks do not add up to the stated size;
+    then, and on any other exception, nothing is left behind.
+    """
+    header = observation.header
+    path = root / f"{header.name}.h5"
+    if path.exists():
+        _check_same(Shard.open(path), header)
+        return path, False
+    root.mkdir(parents=True, exist_ok=True)
+    scratch = root / f".{header.name}.{os.getpid()}.part"
+    try:
+        with h5py.File(scratch, "w", locking="best-effort") as file:
+            _write_attributes(file, header)
+            _write_wavelength(file, header.wavelength)
+            _write_blocks(file, observation)
+            file.attrs["digest"] = _digest(file)
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return path, True
+
+
+def _check_same(found: "Shard", header: Header) -> None:
+    old, new = found.header, header
+    differing = [
+        key
+        for name in ("sources", "recipe")
+        for key in sorted({**getattr(old, name), **getattr(new, name)})
+        if getattr(old, name).get(key) != getattr(new, name).get(key)
+    ]
+    differing += [
+        name for name in PLAIN_ATTRIBUTES if getattr(old, name) != getattr(new, name) and name not in differing
+    ]
+    if differing:
+        raise ShardError(
+            f"{found.path} is already there from another ingest; these differ: {', '.join(differing)}. "
+            "Choose another folder with data.root=DIR, or delete the shard first."
+        )
+
+
+def _write_attributes(file: h5py.File, header: Header) -> None:
+    file.attrs["schema"] = SCHEMA
+    file.attrs["preflare"] = __version__
+    file.attrs["name"] = header.name
+    file.attrs["label"] = int(header.label)
+    for key in PLAIN_ATTRIBUTES:
+        file.attrs[key] = getattr(header, key)
+    for key in ("settings", "sources", "recipe"):
+        file.attrs[key] = json.dumps(dict(getattr(header, key)), sort_keys=True)
+
+
+def _write_wavelength(file: h5py.File, wavelength: np.ndarray) -> None:
+    values = np.ascontiguousarray(wavelength, dtype="<f8")
+    dataset = file.create_dataset("wavelength", data=values)
+    dataset.attrs["unit"] = "Angstrom"
+    dataset.attrs["sha256"] = hashlib.sha256(values.tobytes()).hexdigest()
+    dataset.dims[0].label = "wavelength"
+
+
+def _write_blocks(file: h5py.File, observation: Observation) -> None:
+    hashes: dict[str, hashlib._Hash] = {}
+    row = 0
+    for block in observation.blocks():
+        count = len(block.spectra)
+        arrays = {name: getattr(block, name) for name in LAYOUT}
+        arrays |= {f"truth/{name}": array for name, array in block.truth.items()}
+        if row == 0:
+            for name, array in arrays.items():
+                _create(file, name, array, observation)
+                hashes[name] = hashlib.sha256()
+        if set(arrays) != set(hashes):
+            raise ShardError(f"{observation.header.name}: a block lacks {sorted(set(hashes) ^ set(arrays))}.")
+        if row + count > observation.repeats or block.spectra.shape[1:] != file["spectra"].shape[1:]:
+            raise ShardError(
+                f"{observation.header.name}: a block of shape {block.spectra.shape} at repeat {row} does not fit "
+                f"a cube of shape {file['spectra'].shape}."
+            )
+        for name, array in arrays.items():
+            dtype = file[name].dtype
+            values = np.ascontiguousarray(array, dtype=dtype)
+            file[name][row : row + count] = values
+            hashes[name].update(values.tobytes())
+        row += count
+    if row != observation.repeats or row == 0:
+        raise ShardError(f"{observation.header.name}: the blocks hold {row} repeats, expected {observation.repeats}.")
+    for name, digest in hashes.items():
+        file[name].attrs["sha256"] = digest.hexdigest()
+
+
+def _create(file: h5py.File, name: str, array: np.ndarray, observation: Observation) -> None:
+    if name in LAYOUT:
+        dtype, axes, unit = LAYOUT[name]
+    else:
+        dtype, axes, unit = array.dtype.newbyteorder("<").str, min(array.ndim, 4), ""
+    shape = (observation.repeats, *array.shape[1:])
+    # Chunks of whole repeats, about a megabyte each: reads are sequential.
+    row = int(np.prod(shape[1:])) * np.dtype(dtype).itemsize
+    chunk = (max(1, min(observation.repeats, 2**20 // max(row, 1))), *shape[1:])
+    dataset = file.create_dataset(
+        name, shape=shape, dtype=dtype, chunks=chunk, compression="gzip", compression_opts=1, shuffle=True
+    )
+    for axis in range(axes):
+        dataset.dims[axis].label = AXES[axis]
+    if unit:
+        dataset.attrs["unit"] = unit
+
+
+def _digest(file: h5py.File) -> str:
+    parts: dict[str, object] = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            parts[name] = str(item.attrs["sha256"])
+
+    file.visititems(visit)
+    # The version that wrote a shard does not change what it holds.
+    attributes = {k: _plain(v) for k, v in file.attrs.items() if k not in ("digest", "preflare")}
+    return hashlib.sha256(json.dumps([parts, attributes], sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: object) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard on disk, checked when opened. Holds no file handle, so it survives a fork and a pickle.
+
+    shape: (repeat, step, slit, wavelength). digest: SHA-256 over its content. truth: names of its truth arrays.
+    """
+
+    path: Path
+    header: Header
+    shape: tuple[int, int, int, int]
+    digest: str
+    truth: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The observation's name with its prefix."""
+        return self.header.name
+
+    @classmethod
+    def open(cls, path: Path, line: Line | None = None) -> "Shard":
+        """Read and check the header; with a line, the grid as well.
+
+        Raises ShardError if the file is no shard, is truncated, of a newer schema, of another line, or was
+        changed after it was written.
+        """
+        try:
+            with h5py.File(path, "r", locking="best-effort") as file:
+                shard = cls._read(path, file)
+        except FileNotFoundError:
+            raise ShardError(f"There is no shard at {path}.") from None
+        except (OSError, KeyError, ValueError) as error:
+            raise ShardError(
+                f"{path} cannot be read as a shard ({_first_line(error)}): it is truncated or not one of ours. "
+                "Ingest the observation again."
+            ) from error
+        if line is not None:
+            shard.check_line(line)
+        return shard
+
+    @classmethod
+    def _read(cls, path: Path, file: h5py.File) -> "Shard":
+        if "schema" not in file.attrs:
+            raise ShardError(f"{path} is an HDF5 file but not a shard: it has no attribute schema.")
+        schema = int(file.attrs["schema"])
+        if schema > SCHEMA:
+            raise ShardError(
+                f"{path} has schema {schema}, this preflare ({__version__}) reads up to {SCHEMA}. Update preflare."
+            )
+        if _digest(file) != file.attrs["digest"]:
+            raise ShardError(f"{path} was changed after it was written. Ingest the observation again.")
+        header = Header(
+            label=Label(int(file.attrs["label"])),
+            wavelength=file["wavelength"][:],
+            settings=json.loads(file.attrs["settings"]),
+            sources=json.loads(file.attrs["sources"]),
+            recipe=json.loads(file.attrs["recipe"]),
+            **{key: _plain(file.attrs[key]) for key in PLAIN_ATTRIBUTES},
+        )
+        truth = tuple(sorted(file["truth"])) if "truth" in file else ()
+        return cls(path, header, file["spectra"].shape, str(file.attrs["digest"]), truth)
+
+    def check_line(self, line: Line) -> None:
+        """Raise ShardError unless the shard holds this line on this grid."""
+        if self.header.line != line.name:
+            raise ShardError(
+                f"{self.path} holds the line {self.header.line}, expected {line.name}. "
+                f"Use line={self.header.line}, or ingest it again with line={line.name}."
+            )
+        found = self.header.wavelength
+        if len(found) != line.points:
+            raise ShardError(
+                f"{self.path} has {len(found)} wavelengths, the line {line.title} expects {line.points}. "
+                f"Ingest it again with line={line.name}."
+            )
+        if not np.allclose(found, line.wavelength, rtol=0, atol=1e-6):
+            raise ShardError(
+                f"{self.path} covers {found[0]:.2f} to {found[-1]:.2f} Å, the line {line.title} expects "
+                f"{line.start:.2f} to {line.stop:.2f} Å. Ingest it again with line={line.name}."
+            )
+
+    def read(self, name: str) -> np.ndarray:
+        """A whole dataset, for example ``read("quality")`` or ``read("truth/kind")``.
+
+        Raises ShardError if its bytes are not those that were written.
+        """
+        try:
+            with h5py.File(self.path, "r", locking="best-effort") as file:
+                values = file[name][()]
+                expected = str(file[name].attrs["sha256"])
+        except (OSError, KeyError) as error:
+            raise ShardError(
+                f"{self.path} cannot be read ({_first_line(error)}): it is truncated or was changed. "
+                "Ingest the observation again."
+            ) from error
+        if hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest() != expected:
+            raise ShardError(f"{self.path}: {name} was changed after it was written. Ingest the observation again.")
+        return values
+
+    def blocks(self, repeats: int) -> Iterator[tuple[slice, Block]]:
+        """The observation in blocks of at most so many repeats: (which repeats, block), in time order."""
+        for first in range(0, self.shape[0], repeats):
+            rows = slice(first, min(first + repeats, self.shape[0]))
+            with h5py.File(self.path, "r", locking="best-effort") as file:
+                arrays = {name: file[name][rows] for name in LAYOUT}
+                truth = {name: file["truth"][name][rows] for name in self.truth}
+            yield rows, Block(**arrays, truth=truth)
+
+
+def open_all(where: Path, line: Line, only: Sequence[str] | None = None) -> list[Shard]:
+    """Every shard a path names, checked against the line and against each other; sorted by name.
+
+    only: names of the observations wanted, each of which must be there.
+    Raises ShardError if there are none, if one is of another line, or if origins are mixed.
+    """
+    shards = [Shard.open(path, line) for path in find(where)]
+    if only is not None:
+        missing = sorted(set(only) - {shard.name for shard in shards})
+        if missing:
+            raise ShardError(f"{where} holds no shard of {', '.join(missing)}.")
+        shards = [shard for shard in shards if shard.name in set(only)]
+    origins = sorted({shard.header.origin for shard in shards})
+    if len(origins) > 1:
+        odd = next(s for s in shards if s.header.origin != shards[0].header.origin)
+        raise ShardError(
+            f"{where} mixes shards of origins {' and '.join(origins)} ({shards[0].path.name}, {odd.path.name}). "
+            "Keep one origin in a folder."
+        )
+    return shards
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
