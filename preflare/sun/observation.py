@@ -6,6 +6,7 @@ Axes, everywhere and in this order: ``(repeat, step, slit, wavelength)``.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Protocol
 
@@ -37,6 +38,20 @@ class Phase(IntEnum):
     OUTSIDE = 0
     PREFLARE = 1
     FLARE = 2
+
+
+def instant(text: str) -> datetime:
+    """An ISO time as an aware UTC datetime; a time without a zone is UTC.
+
+    Raises ValueError if the text is no ISO time.
+    """
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def iso(time: datetime) -> str:
+    """A UTC datetime as headers hold it: to the millisecond, without a zone."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def check_identities(names: Sequence[object]) -> tuple[str, ...]:
