@@ -23,18 +23,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from preflare.errors import PreflareError
+from preflare.run import has_effect
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
-# Keys that change where or on what a run is computed, or who is told, but not what comes out.
-WITHOUT_EFFECT = ("name", "logger", "trainer", "trainer.accelerator", "trainer.devices", "data.root", "data.workers")
-
 log = logging.getLogger(__name__)
-
-
-def has_effect(key: str) -> bool:
-    """Whether a dotted config key can change the result of a run."""
-    return not (key in WITHOUT_EFFECT or key.startswith("logger.") or key.split(".")[0] == "hydra")
 
 
 def folder_name(overrides: Sequence[str]) -> str:
@@ -44,7 +37,8 @@ def folder_name(overrides: Sequence[str]) -> str:
     """
     parts = []
     for override in OverridesParser.create().parse_overrides(list(overrides)):
-        if has_effect(override.key_or_group):
+        # The group "trainer" chooses the device; an experiment names its own folder.
+        if has_effect(override.key_or_group) and override.key_or_group not in ("trainer", "experiment"):
             text = f"{override.key_or_group}-{override.get_value_element_as_str()}"
             parts.append(re.sub(r"[^\w.+-]+", "_", text))
     return "/".join(sorted(parts))
@@ -76,7 +70,16 @@ def verb(name: str, schema: type) -> Callable[[Callable[[DictConfig], Any]], Cal
                 sys.exit(1)
 
         guarded.__module__ = task.__module__
-        return hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)
+        entry = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)
+
+        def main() -> None:
+            # Both spellings are in use for a group whose default is null; Hydra takes only the second.
+            sys.argv = [
+                argument.removeprefix("+") if argument.startswith("+experiment=") else argument for argument in sys.argv
+            ]
+            entry()
+
+        return main
 
     return decorate
 

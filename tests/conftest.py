@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -31,12 +32,25 @@ def verb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RunVerb]:
     _quiet_hydra()
 
 
-def _run_verb(name: str, *arguments: str) -> int:
+@pytest.fixture(scope="session")
+def load_verb() -> Callable[[str], ModuleType]:
+    """``load_verb("train")`` imports the script train.py, which registers its schema."""
+    return _load_verb
+
+
+def _load_verb(name: str) -> ModuleType:
+    if f"verb_{name}" in sys.modules:
+        return sys.modules[f"verb_{name}"]
     spec = importlib.util.spec_from_file_location(f"verb_{name}", ROOT / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
+    return module
+
+
+def _run_verb(name: str, *arguments: str) -> int:
+    module = _load_verb(name)
     before = sys.argv
     sys.argv = [str(ROOT / f"{name}.py"), *arguments]
     try:

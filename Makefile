@@ -1,0 +1,46 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup demo test test-slow lint types format clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/installed  ## Install preflare and what it needs into .venv
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"preflare needs Python 3.11 or newer, $(PYTHON) is {v.major}.{v.minor}. Try: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: .venv/installed  ## Simulate a small Sun, train, explain, report: ends with the path of a page
+	$(BIN)/python ingest.py source=simulation
+	$(BIN)/python train.py name=demo
+	$(BIN)/python explain.py run=runs/demo
+	$(BIN)/python report.py run=runs/demo
+
+test: .venv/installed-dev  ## Install, then run the tests (below five minutes)
+	$(BIN)/python -m pytest -q
+
+test-slow: .venv/installed-dev  ## Run the long tests
+	$(BIN)/python -m pytest -q -m slow
+
+lint: .venv/installed-dev  ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed-dev  ## Check types
+	$(BIN)/mypy
+
+format: .venv/installed-dev  ## Mend style and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove .venv; data and runs stay
+	rm -rf .venv

@@ -1,0 +1,90 @@
+"""The LightningModule around one network: an ordinary one, for one member."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics import MetricCollection
+
+from preflare.errors import RunError
+from preflare.model.loss import Loss, Parameters
+from preflare.model.skill import skill_scores
+
+
+class FlareClassifier(pl.LightningModule):
+    """Trains a network to tell AR from PF and, after each epoch, scores every side with the same weights.
+
+    network: (batch, 1, wavelength) -> (batch, 2) logits AR, PF.
+    optimizer: called with the parameters, gives the optimizer.
+    sides: what each validation loader holds, in order, for example ("train", "test").
+    choosing: the side whose loss chooses the epoch.
+
+    Logs ``<side>/loss`` (cross-entropy without the penalty), ``<side>/tss`` and the other skill scores,
+    ``mean/loss`` (of the training and the choosing side) and ``train/spread`` (standard deviation of the
+    log-odds over the training spectra: a dead network's is 0).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        sides: Sequence[str],
+        choosing: str,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.sides = tuple(sides)
+        self.choosing = choosing
+        self.skill = nn.ModuleDict({side: skill_scores() for side in sides})
+        self._log_odds: dict[str, list[Tensor]] = {side: [] for side in sides}
+        self._labels: dict[str, list[Tensor]] = {side: [] for side in sides}
+
+    def forward(self, spectra: Tensor) -> Tensor:
+        """Logits (batch, 2)."""
+        return self.network(spectra)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.optimizer(self.network.parameters())
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        spectra, labels = batch
+
+        def network(parameters: Parameters, spectra: Tensor) -> Tensor:
+            return torch.func.functional_call(self.network, dict(parameters), (spectra,))
+
+        return self.loss(network, dict(self.network.named_parameters()), spectra, labels)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
+        spectra, labels = batch
+        side = self.sides[dataloader_idx]
+        logits = self(spectra)
+        self._log_odds[side].append(logits[:, 1] - logits[:, 0])
+        self._labels[side].append(labels)
+
+    def on_validation_epoch_end(self) -> None:
+        losses = {}
+        for side in self.sides:
+            # The log-odds decide everything: with two outputs, cross-entropy is softplus of them.
+            log_odds, labels = torch.cat(self._log_odds[side]), torch.cat(self._labels[side])
+            self._log_odds[side].clear()
+            self._labels[side].clear()
+            if not torch.isfinite(log_odds).all():
+                raise RunError(
+                    f"The network's output is not finite after epoch {self.current_epoch}: training diverged. "
+                    "Use a smaller optimizer.lr."
+                )
+            losses[side] = functional.binary_cross_entropy_with_logits(log_odds.double(), labels.double())
+            skill = self.skill[side]
+            assert isinstance(skill, MetricCollection)
+            skill.update(torch.sigmoid(log_odds), labels)
+            self.log_dict({f"{side}/{name}": value for name, value in skill.compute().items()})
+            skill.reset()
+            if side == "train":
+                self.log("train/spread", log_odds.double().std())
+        self.log_dict({f"{side}/loss": loss for side, loss in losses.items()})
+        self.log("mean/loss", (losses["train"] + losses[self.choosing]) / 2)

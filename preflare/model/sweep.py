@@ -1,0 +1,120 @@
+"""What comes after a sweep's jobs: summary.csv, a table, and which jobs failed and why."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from rich.console import Console
+
+from preflare.model import tables
+from preflare.run import RunFolder, flatten, has_effect
+
+ALWAYS = ("seed", "partition.seed")
+
+
+class Summary(Callback):
+    """Hydra callback: summarises the sweep folder when all jobs have ended, and exits with 1 if any failed."""
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        root = Path(config.hydra.sweep.dir)
+        runs = collect(root)
+        path = write(root, runs)
+        mine = {frozenset(job) for job in jobs(config.hydra.overrides.task)}
+        asked = [row for row in runs if frozenset(row["overrides"]) in mine]
+        console = Console()
+        finished = [row for row in asked if row["status"] == "finished"]
+        if finished:
+            console.print(tables.sweep(finished))
+        restarted = sum(row["restarts"] > 0 for row in finished)
+        dead = sum(row["dead"] for row in finished)
+        if restarted:
+            console.print(f"{restarted} runs had a dead network and were restarted; {dead} stayed dead.")
+        failed = [row for row in asked if row["status"] == "failed"]
+        for row in failed:
+            console.print(f"FAILED {row['run']}: {row['error']}", markup=False, soft_wrap=True)
+        missing = len(mine) - len(asked)
+        if failed or missing:
+            console.print(f"{len(finished)} of {len(mine)} jobs finished. The same command runs only what is missing.")
+        console.print(f"All runs of this folder: {path}", soft_wrap=True)
+        if failed or missing:
+            sys.exit(1)
+
+
+def jobs(overrides: Sequence[str]) -> list[tuple[str, ...]]:
+    """The overrides of each job of a sweep, as Hydra's basic sweeper expands them, those without effect left out."""
+    choices = []
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if not has_effect(override.key_or_group):
+            continue
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+        else:
+            choices.append([f"{key}={override.get_value_element_as_str()}"])
+    return list(product(*choices))
+
+
+def collect(root: Path) -> list[dict[str, Any]]:
+    """A row for every run that was begun below root, sorted by folder: status finished, failed or unfinished."""
+    rows = []
+    for path in sorted(root.rglob("*")):
+        folder = RunFolder(path)
+        if path.is_dir() and (folder.config_file.is_file() or folder.failure_file.is_file()):
+            rows.append(_row(root, folder))
+    folder = RunFolder(root)
+    if folder.config_file.is_file():
+        rows.insert(0, _row(root, folder))
+    return rows
+
+
+def _row(root: Path, folder: RunFolder) -> dict[str, Any]:
+    row: dict[str, Any] = {"run": folder.path.relative_to(root).as_posix(), "status": "unfinished", "overrides": ()}
+    row |= {"error": "", "config": {}, "restarts": 0, "dead": False}
+    if folder.finished:
+        record = json.loads(folder.record_file.read_text())
+        row |= {
+            "status": "finished",
+            "overrides": _effective(record["overrides"]),
+            "config": flatten(record["config"]),
+            "best_epoch": record["best_epoch"],
+            "restarts": len(record["attempts"]) - 1,
+            "dead": record["dead"],
+            "seconds": record["seconds"],
+            **{f"{side}/{name}": v for side, scores in record["metrics"].items() for name, v in scores.items()},
+        }
+    if folder.failure_file.is_file():
+        failure = json.loads(folder.failure_file.read_text())
+        row |= {"status": "failed", "overrides": _effective(failure["overrides"]), "error": failure["error"]}
+    return row
+
+
+def _effective(overrides: Sequence[str]) -> tuple[str, ...]:
+    return jobs(overrides)[0]
+
+
+def write(root: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """summary.csv: seed, partition.seed, every other key that differs between the runs, then the metrics."""
+    path = root / "summary.csv"
+    configs = [row["config"] for row in rows if row["config"]]
+    keys = sorted({key for config in configs for key in config if has_effect(key)} - set(ALWAYS))
+    swept = [key for key in keys if len({repr(config.get(key)) for config in configs}) > 1]
+    metrics = list(dict.fromkeys(key for row in rows for key in row if "/" in key))
+    columns = [*ALWAYS, *swept, "run", "status", "best_epoch", "restarts", "dead", "seconds", *metrics, "error"]
+    root.mkdir(parents=True, exist_ok=True)
+    scratch = root / ".summary.csv.part"
+    with scratch.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        for row in rows:
+            values = {**{key: row["config"].get(key) for key in (*ALWAYS, *swept)}, **row}
+            writer.writerow({key: values.get(key) for key in columns})
+    os.replace(scratch, path)
+    return path

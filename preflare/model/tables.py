@@ -1,0 +1,70 @@
+"""What train prints: the skill of one run, and the distribution over a sweep."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+# Score -> how a table names it, in the order tables show them.
+SCORES = {
+    "tss": "TSS",
+    "hss": "HSS",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "auc": "ROC AUC",
+    "brier": "Brier score",
+    "ppv_npv": "PPV + NPV - 1",
+    "loss": "cross-entropy",
+}
+CHOSEN_BY_TEST = (
+    "The test side chose the epoch (partition.validation=0, the paper's way): its skill is optimistic. "
+    "partition.validation=2 lets two other observations of each class choose."
+)
+
+
+def skill(record: Mapping[str, Any]) -> Table:
+    """The closing table of a run: a column per side, skill at the best epoch, spectra and observations."""
+    chosen_by = record["partition"]["chosen_by"]
+    table = Table(
+        title=f"Skill at epoch {record['best_epoch']}, the lowest loss on the {chosen_by} side",
+        caption=CHOSEN_BY_TEST if chosen_by == "test" else None,
+        title_justify="left",
+        caption_justify="left",
+        min_width=60,
+    )
+    sides = record["metrics"]
+    table.add_column("")
+    for side in sides:
+        table.add_column(side, justify="right")
+    for name, title in SCORES.items():
+        table.add_row(title, *(number(sides[side][name]) for side in sides))
+    counts = record["partition"]["sides"]
+    table.add_section()
+    table.add_row("spectra", *(f"{sum(counts[side].values()):,}" for side in sides))
+    table.add_row("observations", *(str(len(counts[side])) for side in sides))
+    return table
+
+
+def sweep(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The distribution of the test side's skill over the finished runs of a sweep."""
+    table = Table(title=f"{len(rows)} runs, test side at each run's best epoch", title_justify="left")
+    for column in ("", "mean", "sd", "lowest", "quartile", "median", "quartile", "highest"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, title in {**SCORES, "best_epoch": "best epoch"}.items():
+        key = name if name == "best_epoch" else f"test/{name}"
+        values = np.array([row[key] for row in rows if row[key] is not None], dtype=float)
+        if not len(values):
+            continue
+        spread = f"{values.std(ddof=1):.3f}" if len(values) > 1 else ""
+        table.add_row(title, f"{values.mean():.3f}", spread, *(f"{q:.3f}" for q in np.quantile(values, _QUANTILES)))
+    return table
+
+
+_QUANTILES = (0, 0.25, 0.5, 0.75, 1)
+
+
+def number(value: float | None) -> str:
+    """Three decimals; empty where a score is not defined."""
+    return "" if value is None else f"{value:.3f}"
