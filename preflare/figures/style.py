@@ -49,7 +49,7 @@ def mark(axes: Axes, wavelengths: Mapping[str, float], size: float = 8.0) -> Non
     """
     low, high = axes.get_xlim()
     rows: list[float] = []
-    width = axes.bbox.width / axes.get_figure(root=True).dpi * 72  # of the axes, in points
+    width = axes.bbox.width / axes.figure.dpi * 72  # of the axes, in points
     for name, wavelength in sorted(wavelengths.items(), key=lambda item: item[1]):
         if not low <= wavelength <= high:
             continue

@@ -1,0 +1,147 @@
+"""The saliency cube: one HDF5 file per explained observation, on the axes of its shard.
+
+    attrs                what was explained, by what, how (``Cube.attributes``); name, origin and digest of the shard
+    wavelength           (wavelength,)                      float64   Å, vacuum
+    score                (repeat, step, slit)               float32   softmax probability of PF; NaN where not scored
+    log_odds             (repeat, step, slit)               float32   logit PF minus logit AR
+    gradcam              (repeat, step, slit, wavelength)   float32   signed; NaN where not computed or unsupported
+    expected_gradients   (repeat, step, slit, wavelength)   float32   signed; NaN where not computed
+    completeness         (repeat, step, slit)               float32   sum of expected gradients minus what it
+                                                                      should be, in log-odds
+
+A network without convolution has no ``gradcam``. Cubes are derived data: one that was made in another way is
+replaced. Files are written beside their place and renamed into it.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from preflare import __version__
+from preflare.data.shard import AXES
+from preflare.errors import RunError
+
+SCHEMA = 1
+
+Attribute = str | int | float | bool
+
+
+def write(
+    path: Path,
+    shape: tuple[int, int, int, int],
+    wavelength: np.ndarray,
+    dense: Mapping[str, np.ndarray],
+    index: np.ndarray,
+    sparse: Mapping[str, np.ndarray],
+    attributes: Mapping[str, Attribute],
+) -> None:
+    """Write a cube; on an exception nothing is left behind.
+
+    shape: of the shard. dense: arrays on (repeat, step, slit). index: (n,) increasing positions in the flattened
+    (repeat, step, slit); sparse: arrays of n rows, (n,) or (n, wavelength), for those positions alone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.stem}.{os.getpid()}.part")
+    try:
+        with h5py.File(scratch, "w", locking="best-effort") as file:
+            file.attrs.update({"schema": SCHEMA, "preflare": __version__, **attributes})
+            file.create_dataset("wavelength", data=wavelength.astype("<f8")).attrs["unit"] = "Angstrom"
+            file["wavelength"].dims[0].label = AXES[3]
+            for name, array in dense.items():
+                _create(file, name, shape[:3])[...] = array
+            for name, rows in sparse.items():
+                _scatter(_create(file, name, (*shape[:3], *rows.shape[1:])), index, rows)
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _create(file: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
+    # A chunk is one repeat; those without a value take no room.
+    dataset = file.create_dataset(
+        name,
+        shape=shape,
+        dtype="<f4",
+        chunks=(1, *shape[1:]),
+        fillvalue=np.nan,
+        compression="gzip",
+        compression_opts=4,
+        shuffle=True,
+    )
+    for axis, label in zip(range(len(shape)), AXES, strict=False):
+        dataset.dims[axis].label = label
+    return dataset
+
+
+def _scatter(dataset: h5py.Dataset, index: np.ndarray, rows: np.ndarray) -> None:
+    per_repeat = int(np.prod(dataset.shape[1:3]))
+    for repeat in np.unique(index // per_repeat):
+        here = index // per_repeat == repeat
+        block = np.full((per_repeat, *rows.shape[1:]), np.nan, dtype=np.float32)
+        block[index[here] % per_repeat] = rows[here]
+        dataset[repeat] = block.reshape(dataset.shape[1:])
+
+
+@dataclass(frozen=True)
+class Cube:
+    """A cube on disk. Holds no file handle.
+
+    attributes: all of them. shape: (repeat, step, slit, wavelength). names: the datasets there are.
+    """
+
+    path: Path
+    attributes: dict[str, Attribute]
+    shape: tuple[int, int, int, int]
+    names: tuple[str, ...]
+
+    @classmethod
+    def open(cls, path: Path) -> "Cube":
+        """Raises RunError if the file is no cube, is truncated, or was written by a newer preflare."""
+        try:
+            with h5py.File(path, "r", locking="best-effort") as file:
+                attributes = {k: v.item() if isinstance(v, np.generic) else v for k, v in file.attrs.items()}
+                shape = (*file["score"].shape, file["wavelength"].size)
+                names = tuple(sorted(file))
+        except (OSError, KeyError) as error:
+            raise RunError(f"{path} cannot be read as a saliency cube. Delete it and run explain.py again.") from error
+        if int(attributes["schema"]) > SCHEMA:
+            raise RunError(
+                f"{path} has schema {attributes['schema']}, this preflare ({__version__}) reads up to {SCHEMA}. "
+                "Update preflare."
+            )
+        return cls(path, attributes, shape, names)
+
+    def read(self, name: str) -> np.ndarray:
+        """A whole dataset."""
+        with h5py.File(self.path, "r", locking="best-effort") as file:
+            return file[name][()]
+
+    def explained(self) -> np.ndarray:
+        """Which spectra have attributions: increasing positions in the flattened (repeat, step, slit)."""
+        return np.flatnonzero(np.isfinite(self.read("completeness")))
+
+    def rows(self, name: str, index: np.ndarray) -> np.ndarray:
+        """The values, (n,) or (n, wavelength), at positions of the flattened (repeat, step, slit)."""
+        per_repeat = self.shape[1] * self.shape[2]
+        with h5py.File(self.path, "r", locking="best-effort") as file:
+            found = np.empty((len(index), *file[name].shape[3:]), dtype=np.float32)
+            for repeat in np.unique(index // per_repeat):
+                here = index // per_repeat == repeat
+                block = file[name][repeat].reshape(per_repeat, *found.shape[1:])
+                found[here] = block[index[here] % per_repeat]
+        return found
+
+
+def is_same(path: Path, attributes: Mapping[str, Attribute]) -> bool:
+    """Whether a readable cube made in just this way is already there; the version that wrote it does not count."""
+    if not path.is_file():
+        return False
+    try:
+        found = Cube.open(path).attributes
+    except RunError:
+        return False
+    return {k: v for k, v in found.items() if k not in ("schema", "preflare")} == dict(attributes)

@@ -1,0 +1,86 @@
+"""The saliency cube gives back what was written, where it was written, and nothing elsewhere."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from preflare.errors import RunError
+from preflare.explain import cube
+from preflare.explain.cube import Cube
+
+SHAPE = (5, 2, 3, 8)
+INDEX = np.array([0, 4, 7, 23])
+ATTRIBUTES: dict[str, cube.Attribute] = {"observation": "PF_20140329_140938_3860258481", "label": 1, "seen": False}
+
+
+def arrays() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    random = np.random.default_rng(0)
+    dense = {name: random.normal(size=SHAPE[:3]).astype("f4") for name in ("score", "log_odds")}
+    sparse = {
+        "expected_gradients": random.normal(size=(4, 8)).astype("f4"),
+        "completeness": random.normal(size=4).astype("f4"),
+    }
+    return dense, sparse
+
+
+def written(path: Path) -> Path:
+    dense, sparse = arrays()
+    cube.write(path, SHAPE, np.arange(8.0), dense, INDEX, sparse, ATTRIBUTES)
+    return path
+
+
+def test_what_is_written_is_read_at_its_place(tmp_path: Path) -> None:
+    dense, sparse = arrays()
+    found = Cube.open(written(tmp_path / "cubes" / "one.h5"))
+    assert found.shape == SHAPE
+    assert found.names == ("completeness", "expected_gradients", "log_odds", "score", "wavelength")
+    np.testing.assert_array_equal(found.read("score"), dense["score"])
+    np.testing.assert_array_equal(found.read("wavelength"), np.arange(8.0))
+    flat = found.read("expected_gradients").reshape(-1, 8)
+    np.testing.assert_array_equal(flat[INDEX], sparse["expected_gradients"])
+    assert np.isnan(np.delete(flat, INDEX, axis=0)).all()
+    np.testing.assert_array_equal(found.explained(), INDEX)
+    np.testing.assert_array_equal(found.rows("expected_gradients", INDEX[[1, 3]]), sparse["expected_gradients"][[1, 3]])
+    np.testing.assert_array_equal(found.rows("score", INDEX), dense["score"].reshape(-1)[INDEX])
+
+
+def test_axes_are_named_as_in_the_shard(tmp_path: Path) -> None:
+    with h5py.File(written(tmp_path / "one.h5")) as file:
+        assert [dim.label for dim in file["expected_gradients"].dims] == ["repeat", "step", "slit", "wavelength"]
+        assert [dim.label for dim in file["score"].dims] == ["repeat", "step", "slit"]
+        assert file["expected_gradients"].dtype == np.float32
+        assert file["expected_gradients"].compression == "gzip"
+
+
+def test_the_same_cube_is_known_again(tmp_path: Path) -> None:
+    path = written(tmp_path / "one.h5")
+    assert cube.is_same(path, ATTRIBUTES)
+    assert not cube.is_same(path, {**ATTRIBUTES, "seen": True})
+    assert not cube.is_same(path, {**ATTRIBUTES, "more": 1})
+    assert not cube.is_same(tmp_path / "none.h5", ATTRIBUTES)
+
+
+def test_a_damaged_cube_is_not_the_same_and_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path / "one.h5")
+    path.write_bytes(path.read_bytes()[:1000])
+    assert not cube.is_same(path, ATTRIBUTES)
+    with pytest.raises(RunError, match="cannot be read as a saliency cube. Delete it"):
+        Cube.open(path)
+
+
+def test_a_newer_cube_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "one.h5")
+    with h5py.File(path, "a") as file:
+        file.attrs["schema"] = cube.SCHEMA + 1
+    with pytest.raises(RunError, match=f"has schema {cube.SCHEMA + 1}.*Update preflare"):
+        Cube.open(path)
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    dense, sparse = arrays()
+    sparse["completeness"] = sparse["completeness"][:2]
+    with pytest.raises(IndexError):
+        cube.write(tmp_path / "one.h5", SHAPE, np.arange(8.0), dense, INDEX, sparse, ATTRIBUTES)
+    assert list(tmp_path.iterdir()) == []
