@@ -31,6 +31,8 @@ class Rules:
     ratio_halfwidth: float
 
     def __post_init__(self) -> None:
+        if self.overexposed_run < 2:
+            raise ConfigError(f"line.rules.overexposed_run is {self.overexposed_run}, expected 2 or more.")
         if self.core_ratio is not None:
             low, high = self.core_ratio
             if not 0 < low < high:
@@ -74,9 +76,23 @@ class Line:
                 raise ConfigError(
                     f"line {self.name}: {name} at {wavelength} Å lies outside {self.start} to {self.stop} Å."
                 )
+        if self.rules.core_ratio is not None:
+            self._check_ratio()
         object.__setattr__(self, "cores", dict(self.cores))
         object.__setattr__(self, "features", dict(self.features))
         object.__setattr__(self, "continuum", (float(self.continuum[0]), float(self.continuum[1])))
+
+    def _check_ratio(self) -> None:
+        if len(self.cores) < 2:
+            raise ConfigError(
+                f"line {self.name} has {len(self.cores)} core, a core ratio needs two. Set line.rules.core_ratio=null."
+            )
+        step = (self.stop - self.start) / (self.points - 1)
+        if self.rules.ratio_halfwidth < step / 2:
+            raise ConfigError(
+                f"line.rules.ratio_halfwidth is {self.rules.ratio_halfwidth} Å, expected at least half a step of the "
+                f"grid, {step / 2:.4f} Å."
+            )
 
     @property
     def wavelength(self) -> np.ndarray:

@@ -1,0 +1,205 @@
+"""The quality rules, each against a slow loop over one spectrum, and one by one on made-up spectra."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from preflare.sun.line import Line, Rules
+from preflare.sun.quality import Quality, assess, tally
+
+RULES = Rules(
+    null=-100.0,
+    saturation=16183.0,
+    overexposed_run=4,
+    low_signal=10.0,
+    peak_halfwidth=0.5,
+    core_ratio=(0.7, 2.3),
+    ratio_halfwidth=1.0,
+)
+LINE = Line("made_up", "Made up", "NUV", 100.0, 110.0, 41, {"k": 103.0, "h": 107.0}, {}, (105.0, 105.5), RULES)
+
+
+def profile(k: float, h: float, continuum: float = 5.0) -> np.ndarray:
+    grid = LINE.wavelength
+    return continuum + k * np.exp(-(((grid - 103) / 0.3) ** 2)) + h * np.exp(-(((grid - 107) / 0.3) ** 2))
+
+
+def assess_one(flux: np.ndarray, *, missing: slice = slice(0), saturated: slice = slice(0), exposure: float = 1.0):
+    masks = np.zeros((2, *flux.shape), bool)
+    masks[0, missing] = masks[1, saturated] = True
+    spectra, intensity, quality = assess(flux, masks[0], masks[1], np.array(exposure), LINE)
+    return spectra, float(intensity), Quality(int(quality))
+
+
+def slow(flux: np.ndarray, missing: np.ndarray, saturated: np.ndarray, exposure: float, line: Line):
+    """The rules as one would say them, for one spectrum."""
+    rules, quality = line.rules, Quality.CLEAN
+    if missing.any():
+        quality |= Quality.MISSING
+    if saturated.any():
+        quality |= Quality.OVEREXPOSED
+    nothing = np.full(len(flux), np.nan)
+    if not (np.isfinite(exposure) and exposure > 0):
+        return nothing, np.nan, quality | Quality.ZERO_EXPOSURE
+    good = ~missing & ~saturated
+    if not good.any():
+        return nothing, np.nan, quality
+    peak = max(flux[good])
+    run = 0
+    for value, usable in zip(flux, good, strict=True):
+        run = run + 1 if usable and value == peak else 0
+        if run >= rules.overexposed_run:
+            quality |= Quality.OVEREXPOSED
+    if all(value < rules.low_signal for value in flux[good]) or peak <= 0:
+        quality |= Quality.LOW_SIGNAL
+    first = next(i for i in range(len(flux)) if good[i] and flux[i] == peak)
+    if all(abs(line.wavelength[first] - core) > rules.peak_halfwidth for core in line.cores.values()):
+        quality |= Quality.PEAK_OUTSIDE_CORES
+    tops = []
+    for core in line.cores.values():
+        tops.append([flux[i] for i, w in enumerate(line.wavelength) if good[i] and abs(w - core) <= 1.0])
+    if all(tops):
+        ratio = max(tops[0]) / max(tops[1])
+        if not rules.core_ratio[0] <= ratio <= rules.core_ratio[1]:
+            quality |= Quality.CORE_RATIO
+    spectrum = np.where(good & (peak > 0), flux / (peak if peak > 0 else 1), np.nan)
+    return spectrum, peak, quality
+
+
+def test_agrees_with_a_slow_loop() -> None:
+    generator = np.random.default_rng(0)
+    shape = (3, 4, 50)
+    k, h = generator.uniform(0, 60, (2, *shape))
+    flux = np.stack([profile(*pair) for pair in zip(k.ravel(), h.ravel(), strict=True)]).reshape(*shape, 41)
+    flux = np.minimum(flux + generator.normal(0, 3, flux.shape), generator.uniform(20, 80, shape)[..., None])
+    flux[2] /= 4
+    flux = flux.astype(np.float32)
+    missing = generator.random(flux.shape) < 0.004
+    saturated = generator.random(flux.shape) < 0.004
+    missing[0, 0, :5] = saturated[0, 1, :5] = True
+    flux[missing] = -200
+    flux[saturated] = np.inf
+    exposure = np.full(shape[:2], 2.0)
+    exposure[1, 1:] = 0.0, np.nan, -1.0
+
+    spectra, intensity, quality = assess(flux, missing, saturated, exposure, LINE)
+
+    assert (spectra.dtype, intensity.dtype, quality.dtype) == (np.float32, np.float32, np.uint16)
+    seen = Quality.CLEAN
+    for at in np.ndindex(shape):
+        expected = slow(flux[at], missing[at], saturated[at], exposure[at[:2]], LINE)
+        assert Quality(int(quality[at])) == expected[2], at
+        np.testing.assert_allclose(spectra[at], expected[0], rtol=1e-6)
+        np.testing.assert_allclose(intensity[at], expected[1], rtol=1e-6)
+        seen |= expected[2]
+    assert seen == Quality(63), "the spectra of this test do not raise every flag"
+    assert (quality == 0).sum() > 20
+
+
+def test_a_clean_spectrum_is_divided_by_its_maximum() -> None:
+    flux = profile(50, 40)
+    spectra, intensity, quality = assess_one(flux)
+    assert quality == Quality.CLEAN
+    assert intensity == pytest.approx(flux.max())
+    np.testing.assert_allclose(spectra, flux / flux.max(), rtol=1e-6)
+
+
+def test_missing_points_are_nan_and_the_rest_is_kept() -> None:
+    spectra, intensity, quality = assess_one(profile(50, 40), missing=slice(0, 3))
+    assert quality == Quality.MISSING
+    np.testing.assert_array_equal(np.isnan(spectra), np.arange(41) < 3)
+    assert intensity == pytest.approx(55, abs=0.1)
+
+
+def test_a_spectrum_with_nothing_left_is_missing_and_nothing_else() -> None:
+    spectra, intensity, quality = assess_one(np.full(41, -200.0), missing=slice(None))
+    assert quality == Quality.MISSING
+    assert np.isnan(spectra).all() and np.isnan(intensity)
+
+
+def test_saturated_points_overexpose_and_do_not_normalise() -> None:
+    flux = profile(50, 40)
+    flux[20] = np.inf
+    spectra, intensity, quality = assess_one(flux, saturated=slice(20, 21))
+    assert quality == Quality.OVEREXPOSED
+    assert np.isnan(spectra[20]) and np.isfinite(intensity)
+
+
+@pytest.mark.parametrize(("length", "flag"), [(3, Quality.CLEAN), (4, Quality.OVEREXPOSED), (5, Quality.OVEREXPOSED)])
+def test_a_run_at_the_maximum_overexposes(length: int, flag: Quality) -> None:
+    flux = profile(50, 40)
+    flux[11 : 11 + length] = 60.0
+    assert assess_one(flux)[2] == flag
+
+
+def test_equal_points_apart_do_not_overexpose() -> None:
+    flux = profile(50, 40)
+    flux[[10, 12, 14, 16]] = 60.0
+    assert assess_one(flux)[2] == Quality.CLEAN
+
+
+def test_low_signal_is_in_counts_per_second() -> None:
+    assert assess_one(profile(4.9, 4.5))[2] == Quality.LOW_SIGNAL
+    assert assess_one(profile(5.1, 4.5))[2] == Quality.CLEAN
+
+
+def test_a_spectrum_that_is_nowhere_above_zero_is_not_divided() -> None:
+    lenient = replace(LINE, rules=replace(RULES, low_signal=-100.0))
+    masks = np.zeros((1, 41), bool)
+    spectra, intensity, quality = assess(profile(1, 1)[None] - 50, masks, masks, np.array([1.0]), lenient)
+    assert Quality(int(quality[0])) & Quality.LOW_SIGNAL
+    assert np.isnan(spectra).all() and intensity[0] == pytest.approx(-44, abs=0.1)
+
+
+def test_a_cosmic_ray_between_the_cores_is_a_peak_outside() -> None:
+    flux = profile(50, 40)
+    flux[20] = 90.0
+    assert assess_one(flux)[2] == Quality.PEAK_OUTSIDE_CORES
+
+
+@pytest.mark.parametrize(
+    ("k", "h", "flag"),
+    [(100, 45, Quality.CLEAN), (100, 35, Quality.CORE_RATIO), (45, 55, Quality.CLEAN), (30, 55, Quality.CORE_RATIO)],
+)
+def test_core_ratio(k: float, h: float, flag: Quality) -> None:
+    assert assess_one(profile(k, h))[2] == flag
+
+
+@pytest.mark.parametrize("exposure", [0.0, -1.0, np.nan, np.inf])
+def test_no_exposure_no_spectrum(exposure: float) -> None:
+    spectra, intensity, quality = assess_one(np.full(41, np.inf), exposure=exposure)
+    assert quality == Quality.ZERO_EXPOSURE
+    assert np.isnan(spectra).all() and np.isnan(intensity)
+
+
+def test_rules_switched_off() -> None:
+    off = replace(LINE, rules=replace(RULES, peak_halfwidth=None, core_ratio=None))
+    flux = profile(100, 10)[None]
+    flux[0, 20] = 200
+    masks = np.zeros(flux.shape, bool)
+    assert assess(flux, masks, masks, np.array([1.0]), off)[2][0] == 0
+
+
+def test_the_input_is_not_changed() -> None:
+    flux = profile(50, 40).astype(np.float32)[None]
+    masks = np.zeros(flux.shape, bool)
+    masks[0, 5] = True
+    before = flux.copy()
+    assess(flux, masks, ~masks & False, np.array([1.0]), LINE)
+    np.testing.assert_array_equal(flux, before)
+
+
+def test_tally_counts_combined_flags_once_each() -> None:
+    quality = np.array([[0, 0, 1], [3, 32, 0]], np.uint16)
+    counts = tally(quality)
+    assert counts == {
+        "spectra": 6,
+        "clean": 3,
+        "MISSING": 2,
+        "OVEREXPOSED": 1,
+        "LOW_SIGNAL": 0,
+        "PEAK_OUTSIDE_CORES": 0,
+        "CORE_RATIO": 0,
+        "ZERO_EXPOSURE": 1,
+    }
