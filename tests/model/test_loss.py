@@ -44,7 +44,7 @@ def test_cross_entropy_is_eq_1(batch, l2: float) -> None:
 def test_the_penalty_leaves_biases_and_scales_alone() -> None:
     module = torch.nn.Sequential(torch.nn.Conv1d(1, 2, 3), torch.nn.BatchNorm1d(2))
     weights = module[0].weight.detach()
-    assert float(squared_weights(dict(module.named_parameters()))) == pytest.approx(float((weights**2).sum()))
+    assert float(squared_weights(dict(module.named_parameters())).detach()) == pytest.approx(float((weights**2).sum()))
 
 
 def test_a_negative_weight_is_refused() -> None:

@@ -1,0 +1,39 @@
+"""What the verbs share: folder names, and errors as one sentence."""
+
+import pytest
+from hydra.errors import InstantiationException
+
+from preflare.command import folder_name, sentence
+from preflare.errors import ShardError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ([], ""),
+        (["seed=7", "partition.seed=3"], "partition.seed-3/seed-7"),
+        (["partition.seed=3", "seed=7"], "partition.seed-3/seed-7"),
+        (["seed=7", "logger=wandb", "logger.mode=offline", "trainer=gpu", "data.root=/a/b", "name=x"], "seed-7"),
+        (["trainer.max_epochs=3", "trainer.devices=2"], "trainer.max_epochs-3"),
+        (["+experiment=paper_swarm", "seed=1"], "seed-1"),
+        (["loss.l2=1e-3", "model=fnn"], "loss.l2-0.001/model-fnn"),
+        (["model.hidden=[5, 6]", "~loss.l2"], "loss.l2-null/model.hidden-_5_6_"),
+    ],
+)
+def test_folder_name(overrides: list[str], expected: str) -> None:
+    name = folder_name(overrides)
+    assert name == expected
+    assert "=" not in name and " " not in name
+
+
+def test_our_own_sentence_is_found_below_hydras() -> None:
+    with pytest.raises(InstantiationException) as caught:
+        try:
+            raise ShardError("Found, expected, do this.")
+        except ShardError as error:
+            raise InstantiationException("Error in call to target") from error
+    assert sentence(caught.value) == "Found, expected, do this."
+
+
+def test_any_other_error_speaks_for_itself() -> None:
+    assert sentence(InstantiationException("no such argument")) == "no such argument"
