@@ -1,0 +1,106 @@
+"""The sweep's summary: which jobs there were, what is written, what failed."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from preflare.errors import RunError
+from preflare.model import sweep
+from preflare.model.tables import SCORES
+from preflare.run import RunFolder
+
+
+def finish(path: Path, seed: int, l2: float, tss: float | None) -> None:
+    folder = RunFolder(path)
+    config = {"seed": seed, "partition": {"seed": 0}, "loss": {"l2": l2}, "data": {"root": f"data/{seed}"}}
+    folder.begin(OmegaConf.create(config))
+    folder.finish(
+        {
+            "overrides": [f"seed={seed}", "logger=csv"],
+            "config": config,
+            "best_epoch": seed,
+            "attempts": [{}, {}] if seed == 2 else [{}],
+            "dead": False,
+            "seconds": 1.0,
+            "metrics": {side: {**dict.fromkeys(SCORES, 0.5), "tss": tss} for side in ("train", "test")},
+        }
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    finish(tmp_path / "seed-1", 1, 0.1, 0.25)
+    finish(tmp_path / "seed-2", 2, 0.1, None)
+    RunFolder(tmp_path / "seed-3").fail(RunError("It diverged."), ["seed=3"])
+    return tmp_path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_jobs_are_what_hydras_own_sweeper_makes_of_it() -> None:
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    overrides = ["seed=range(3)", "partition.seed=1,2", "loss.l2=0.5", "model=convnet,fnn"]
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    (expected,) = BasicSweeper.split_arguments(parsed, None)
+    assert [list(job) for job in sweep.jobs(overrides)] == expected
+
+
+def test_jobs_leave_out_what_has_no_effect() -> None:
+    assert sweep.jobs(["seed=1", "logger=wandb", "name=x"]) == [("seed=1",)]
+
+
+def test_collect_says_how_each_run_stands(root: Path) -> None:
+    RunFolder(root / "seed-4").begin(OmegaConf.create({"seed": 4}))
+    found = {row["run"]: row for row in sweep.collect(root)}
+    assert {name: row["status"] for name, row in found.items()} == {
+        "seed-1": "finished",
+        "seed-2": "finished",
+        "seed-3": "failed",
+        "seed-4": "unfinished",
+    }
+    assert found["seed-3"]["error"] == "It diverged."
+    assert found["seed-2"]["restarts"] == 1
+
+
+def test_a_run_in_the_sweeps_own_folder_counts(root: Path) -> None:
+    finish(root, 0, 0.1, 0.5)
+    assert [row["run"] for row in sweep.collect(root)] == [".", "seed-1", "seed-2", "seed-3"]
+
+
+def test_summary_has_the_seeds_first_and_only_keys_that_matter_and_differ(root: Path) -> None:
+    table = rows(sweep.write(root, sweep.collect(root)))
+    assert list(table[0])[:4] == ["seed", "partition.seed", "run", "status"]
+    assert [row["test/tss"] for row in table] == ["0.25", "", ""]
+    assert table[2]["status"] == "failed" and table[2]["error"] == "It diverged."
+
+
+def test_summary_shows_any_other_swept_key(root: Path) -> None:
+    finish(root / "loss.l2-0.2", 1, 0.2, 0.1)
+    table = rows(sweep.write(root, sweep.collect(root)))
+    assert list(table[0])[:3] == ["seed", "partition.seed", "loss.l2"]
+    assert {row["loss.l2"] for row in table} == {"0.1", "0.2", ""}
+
+
+def test_the_end_of_a_sweep_names_what_failed_and_exits_with_1(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(root)}, "overrides": {"task": ["seed=1,2,3,5"]}}})
+    with pytest.raises(SystemExit) as ended:
+        sweep.Summary().on_multirun_end(config)
+    assert ended.value.code == 1
+    printed = capsys.readouterr().out
+    assert "2 runs, test side" in printed
+    assert "FAILED seed-3: It diverged." in printed
+    assert "2 of 4 jobs finished" in printed
+    assert "1 runs had a dead network" in printed
+
+
+def test_a_sweep_in_which_all_finished_ends_quietly(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(root)}, "overrides": {"task": ["seed=1,2"]}}})
+    sweep.Summary().on_multirun_end(config)
+    assert "FAILED" not in capsys.readouterr().out
