@@ -2,18 +2,24 @@
 
 import importlib.util
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+
+from preflare.data import shard
+from preflare.sun.observation import Block, Header, Label, Observation
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "data" / "iris"
 
 RunVerb = Callable[..., int]
+MakeShard = Callable[..., Path]
 
 
 @pytest.fixture
@@ -36,6 +42,85 @@ def verb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RunVerb]:
 def load_verb() -> Callable[[str], ModuleType]:
     """``load_verb("train")`` imports the script train.py, which registers its schema."""
     return _load_verb
+
+
+@pytest.fixture(scope="session")
+def make_shard() -> MakeShard:
+    """``make_shard(root, label, number)`` writes a toy shard of 4 repeats, 2 steps and 10 pixels."""
+    return _make_shard
+
+
+@pytest.fixture(scope="session")
+def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two epochs on toy shards in ``shards/`` beside it; copy before you change it."""
+    home = tmp_path_factory.mktemp("toy")
+    for number in range(3):
+        _make_shard(home / "shards", Label.AR, number)
+        _make_shard(home / "shards", Label.PF, number)
+    code = _run_verb(
+        "train",
+        f"data.root={home / 'shards'}",
+        "partition.test_observations=1",
+        "trainer.max_epochs=2",
+        f"hydra.run.dir={home / 'run'}",
+    )
+    assert code == 0
+    return home / "run"
+
+
+@pytest.fixture
+def own_run(toy_run: Path, tmp_path: Path) -> Path:
+    """A copy of the toy run for one test, shards beside it; they are where its config does not look."""
+    shutil.copytree(toy_run.parent, tmp_path / "toy")
+    return tmp_path / "toy" / "run"
+
+
+def _make_shard(
+    root: Path, label: Label, number: int, origin: str = "simulation", points: int = 240, clean: bool = True
+) -> Path:
+    """Noisy bumps at the cores of Mg II, in PF also between them, where the last repeat lies in the flare."""
+    random = np.random.default_rng((number, int(label) + 1))
+    wavelength = np.linspace(2794.14, 2805.72, points)
+    shape = (4, 2, 10)
+    heights = {2796.34: 1.0, 2803.52: 0.8, 2798.77: 0.6 if label is Label.PF else 0.1}
+    spectra = 0.2 + sum(h * np.exp(-(((wavelength - w) / 0.3) ** 2) / 2) for w, h in heights.items())
+    spectra = spectra + 0.05 * random.normal(size=(*shape, points))
+    spectra /= spectra.max(axis=-1, keepdims=True)
+    spectra[0, 0, 0] = np.nan
+    quality = np.zeros(shape, dtype=np.uint16)
+    quality[0, 0, 0] = 1  # missing
+    quality[0, 0, 1] = 4  # low signal
+    if not clean:
+        quality[:] = 4
+    phase = np.ones(shape[:2], dtype=np.uint8)
+    phase[-1] = 2 if label is Label.PF else 1
+    start = f"2014-03-{10 + number:02d}T14:00:00"
+    header = Header(
+        id=f"201403{10 + number:02d}_140000_386025848{int(label) + 1}",
+        label=label,
+        origin=origin,
+        line="mg_ii",
+        wavelength=wavelength,
+        dispersion=0.0255,
+        start=start,
+        window_start=start,
+        window_end=start.replace("T14:00", "T14:25"),
+        onset=start.replace("T14:00", "T14:26") if label is Label.PF else "",
+        number=number if label in (Label.AR, Label.PF) else -1,
+        settings={"instrument": "IRIS"},
+        recipe={"seed": number},
+    )
+    block = Block(
+        spectra=spectra.astype(np.float32),
+        intensity=np.full(shape, 100, dtype=np.float32),
+        time=np.arange(8, dtype=np.float64).reshape(4, 2) * 100,
+        phase=phase,
+        exposure=np.full(shape[:2], 8, dtype=np.float32),
+        quality=quality,
+        position=np.zeros((*shape, 2), dtype=np.float32),
+    )
+    path, _ = shard.write(root, Observation(header, *shape, blocks=lambda: iter([block])))
+    return path
 
 
 def _load_verb(name: str) -> ModuleType:

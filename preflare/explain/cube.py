@@ -2,6 +2,7 @@
 
     attrs                what was explained, by what, how (``Cube.attributes``); name, origin and digest of the shard
     wavelength           (wavelength,)                      float64   Å, vacuum
+    phase                (repeat, step)                     uint8     as in the shard: 1 is the analysis window
     score                (repeat, step, slit)               float32   softmax probability of PF; NaN where not scored
     log_odds             (repeat, step, slit)               float32   logit PF minus logit AR
     gradcam              (repeat, step, slit, wavelength)   float32   signed; NaN where not computed or unsupported
@@ -34,6 +35,7 @@ def write(
     path: Path,
     shape: tuple[int, int, int, int],
     wavelength: np.ndarray,
+    phase: np.ndarray,
     dense: Mapping[str, np.ndarray],
     index: np.ndarray,
     sparse: Mapping[str, np.ndarray],
@@ -41,8 +43,8 @@ def write(
 ) -> None:
     """Write a cube; on an exception nothing is left behind.
 
-    shape: of the shard. dense: arrays on (repeat, step, slit). index: (n,) increasing positions in the flattened
-    (repeat, step, slit); sparse: arrays of n rows, (n,) or (n, wavelength), for those positions alone.
+    shape, wavelength, phase: of the shard. dense: arrays on (repeat, step, slit). sparse: arrays of n rows, (n,)
+    or (n, wavelength), for the positions index alone, (n,), which count in the flattened (repeat, step, slit).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.stem}.{os.getpid()}.part")
@@ -51,6 +53,9 @@ def write(
             file.attrs.update({"schema": SCHEMA, "preflare": __version__, **attributes})
             file.create_dataset("wavelength", data=wavelength.astype("<f8")).attrs["unit"] = "Angstrom"
             file["wavelength"].dims[0].label = AXES[3]
+            file.create_dataset("phase", data=phase.astype("u1"))
+            for axis in range(2):
+                file["phase"].dims[axis].label = AXES[axis]
             for name, array in dense.items():
                 _create(file, name, shape[:3])[...] = array
             for name, rows in sparse.items():
@@ -137,11 +142,11 @@ class Cube:
 
 
 def is_same(path: Path, attributes: Mapping[str, Attribute]) -> bool:
-    """Whether a readable cube made in just this way is already there; the version that wrote it does not count."""
+    """Whether a readable cube with all these attributes is already there."""
     if not path.is_file():
         return False
     try:
         found = Cube.open(path).attributes
     except RunError:
         return False
-    return {k: v for k, v in found.items() if k not in ("schema", "preflare")} == dict(attributes)
+    return all(found.get(name) == value for name, value in attributes.items())

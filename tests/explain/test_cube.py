@@ -11,6 +11,7 @@ from preflare.explain import cube
 from preflare.explain.cube import Cube
 
 SHAPE = (5, 2, 3, 8)
+PHASE = np.array([[1, 1], [1, 1], [1, 1], [2, 2], [0, 0]], dtype=np.uint8)
 INDEX = np.array([0, 4, 7, 23])
 ATTRIBUTES: dict[str, cube.Attribute] = {"observation": "PF_20140329_140938_3860258481", "label": 1, "seen": False}
 
@@ -27,7 +28,7 @@ def arrays() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
 
 def written(path: Path) -> Path:
     dense, sparse = arrays()
-    cube.write(path, SHAPE, np.arange(8.0), dense, INDEX, sparse, ATTRIBUTES)
+    cube.write(path, SHAPE, np.arange(8.0), PHASE, dense, INDEX, sparse, ATTRIBUTES)
     return path
 
 
@@ -35,9 +36,10 @@ def test_what_is_written_is_read_at_its_place(tmp_path: Path) -> None:
     dense, sparse = arrays()
     found = Cube.open(written(tmp_path / "cubes" / "one.h5"))
     assert found.shape == SHAPE
-    assert found.names == ("completeness", "expected_gradients", "log_odds", "score", "wavelength")
+    assert found.names == ("completeness", "expected_gradients", "log_odds", "phase", "score", "wavelength")
     np.testing.assert_array_equal(found.read("score"), dense["score"])
     np.testing.assert_array_equal(found.read("wavelength"), np.arange(8.0))
+    np.testing.assert_array_equal(found.read("phase"), PHASE)
     flat = found.read("expected_gradients").reshape(-1, 8)
     np.testing.assert_array_equal(flat[INDEX], sparse["expected_gradients"])
     assert np.isnan(np.delete(flat, INDEX, axis=0)).all()
@@ -82,5 +84,5 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     dense, sparse = arrays()
     sparse["completeness"] = sparse["completeness"][:2]
     with pytest.raises(IndexError):
-        cube.write(tmp_path / "one.h5", SHAPE, np.arange(8.0), dense, INDEX, sparse, ATTRIBUTES)
+        cube.write(tmp_path / "one.h5", SHAPE, np.arange(8.0), PHASE, dense, INDEX, sparse, ATTRIBUTES)
     assert list(tmp_path.iterdir()) == []

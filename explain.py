@@ -1,0 +1,72 @@
+"""Say which wavelengths made a trained network call a spectrum PF or AR.
+
+python explain.py run=runs/default                        the observations that the run held out
+python explain.py run=runs/default shards=data/level2     other shards, for example of real rasters
+python explain.py run=runs/default sample=null            attributions of every clean spectrum, not of 200
+python explain.py --help                                  every choice
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING, DictConfig
+
+from preflare.command import verb
+
+
+@dataclass
+class Data:
+    """Where the run's own shards are."""
+
+    root: str | None = None
+
+
+@dataclass
+class Config:
+    """The keys of conf/explain.yaml; any other is refused."""
+
+    run: str = MISSING
+    shards: str | None = None
+    observations: list[Any] | None = None
+    data: Data = field(default_factory=Data)
+    checkpoint: str = MISSING
+    spectra: str = MISSING
+    sample: int | None = MISSING
+    seed: int = MISSING
+    gradcam: bool = MISSING
+    expected_gradients: Any = MISSING
+    threads: int = MISSING
+
+
+@verb("explain", Config)
+def main(config: DictConfig) -> None:
+    """Explain the run's held-out observations, or the shards named."""
+    from pathlib import Path
+
+    import torch
+    from hydra.utils import instantiate
+    from rich.console import Console
+
+    from preflare import run
+    from preflare.explain import summary
+    from preflare.explain.explanation import Explanation
+
+    finished = run.read(config.run)
+    torch.set_num_threads(config.threads)
+    explanation = Explanation(
+        config.checkpoint,
+        config.spectra,
+        config.sample,
+        config.seed,
+        config.gradcam,
+        instantiate(config.expected_gradients),
+    )
+    root, where = (Path(path) if path else None for path in (config.data.root, config.shards))
+    cubes = explanation(finished, root, where, config.observations)
+    console = Console()
+    console.print(summary.table([summary.summarise(cube) for cube in cubes]))
+    console.print(f"Saliency cubes: {finished.folder.cubes}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
