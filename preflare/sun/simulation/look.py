@@ -1,0 +1,78 @@
+"""The look of an observation: what all its spectra share and what has nothing to do with flares.
+
+Observations at most three days apart show one active region and have part of their looks in common, so that a
+partition that separates observations but not regions still leaks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+import numpy as np
+from scipy.special import ndtr
+
+from preflare.sun.observation import IDENTITY
+
+REGION_DAYS = 3.0
+# The share of the looks' variance that observations of a region have in common.
+REGION_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Look:
+    """zero_point: km/s, error of the wavelength scale. brightness, continuum, width: factors. depth, asymmetry,
+    ratio, subordinate: added to the shapes of that name. mu: cosine of the heliocentric angle. azimuth: rad,
+    where on the disc. unrest: share of the scene that brightenings cover, whatever the class.
+    """
+
+    zero_point: float
+    brightness: float
+    continuum: float
+    width: float
+    depth: float
+    asymmetry: float
+    ratio: float
+    subordinate: float
+    mu: float
+    azimuth: float
+    unrest: float
+
+
+def draw(random: np.random.Generator, region: np.random.Generator) -> Look:
+    """A look from the observation's own and its region's stream of random numbers."""
+    count = len(fields(Look))
+    own, common = random.standard_normal(count), region.standard_normal(count)
+    z = iter(np.sqrt(REGION_SHARE) * common + np.sqrt(1 - REGION_SHARE) * own)
+    return Look(
+        zero_point=float(5.0 * next(z)),
+        brightness=float(np.exp(0.35 * next(z))),
+        continuum=float(np.exp(0.22 * next(z))),
+        width=float(np.exp(0.09 * next(z))),
+        depth=float(0.06 * next(z)),
+        asymmetry=float(0.07 * next(z)),
+        ratio=float(0.05 * next(z)),
+        subordinate=float(0.008 * next(z)),
+        mu=float(0.35 + 0.63 * ndtr(next(z))),
+        azimuth=float(2 * np.pi * ndtr(next(z))),
+        unrest=float(1 / (1 + np.exp(1.6 - 0.7 * next(z)))),
+    )
+
+
+def regions(ids: Sequence[str]) -> dict[str, str]:
+    """Observation id -> the day its region was first observed, YYYYMMDD, which stands for the region."""
+    found: dict[str, str] = {}
+    last: datetime | None = None
+    day = ""
+    for id in sorted(ids):
+        start = start_of(id)
+        if last is None or (start - last).total_seconds() > REGION_DAYS * 86400:
+            day = id[:8]
+        found[id], last = day, start
+    return found
+
+
+def start_of(id: str) -> datetime:
+    """The start that an observation's id states, as a naive UTC datetime."""
+    if not IDENTITY.fullmatch(f"NA_{id}"):
+        raise ValueError(f"{id!r} is not YYYYMMDD_HHMMSS_OBSID")
+    return datetime.strptime(id[:15], "%Y%m%d_%H%M%S")

@@ -1,0 +1,71 @@
+"""Precursors: the kinds the paper names (Sect. 5), and what each does to the shapes of profiles.
+
+Brightenings of regions that do not flare do the same, since a single spectrum does not tell them apart.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+from scipy.special import ndtri
+
+from preflare.sun.simulation.fields import Fields
+from preflare.sun.simulation.profiles import Shapes
+
+
+class Precursor(IntEnum):
+    """What kind of precursor a spectrum shows: a shard's ``truth/kind``."""
+
+    NONE = 0
+    TRIPLET = 1
+    RED_WING = 2
+    BLUE_WING = 3
+    BROAD_CORE = 4
+    SINGLE_PEAK = 5
+    ASYMMETRIC = 6
+    BRIGHT_CORE = 7
+
+
+KINDS = tuple(kind for kind in Precursor if kind is not Precursor.NONE)
+# Downflows are more common than upflows (paper Sect. 5).
+BIAS = {Precursor.RED_WING: 0.3, Precursor.BLUE_WING: -0.3, Precursor.TRIPLET: 0.3, Precursor.BRIGHT_CORE: 0.3}
+
+
+class Patches:
+    """Where and when events take place: patches, smooth in place and time, that cover a given share of the scene."""
+
+    def __init__(self, random: np.random.Generator, length: float, duration: float, preference: float) -> None:
+        """preference: how strongly the observation prefers some kinds to others."""
+        self._fields = Fields(random, 1 + len(KINDS), length, duration)
+        bias = np.array([BIAS.get(kind, 0.0) for kind in KINDS])
+        self._bias = bias + preference * random.standard_normal(len(KINDS))
+
+    def __call__(
+        self, x: np.ndarray, y: np.ndarray, time: np.ndarray, share: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Kind (n,) uint8 and weight (n,) in [0, 1], 0 exactly outside the patches, which cover ``share`` (n,)."""
+        values = self._fields(x, y, time)
+        excess = values[0] - ndtri(1 - np.clip(share, 0, 1))
+        weight = np.clip(excess / 0.6, 0, 1)
+        kind = np.array(KINDS, np.uint8)[np.argmax(values[1:] + self._bias[:, None], axis=0)]
+        return np.where(weight > 0, kind, np.uint8(Precursor.NONE)), weight
+
+
+def disturb(shapes: Shapes, kind: np.ndarray, weight: np.ndarray) -> None:
+    """Change shapes in place; kind (n,) of ``Precursor``, weight (n,) in [0, 1]."""
+
+    def of(*kinds: Precursor) -> np.ndarray:
+        return np.where(np.isin(kind, kinds), weight, 0.0)
+
+    # Every event heats a little; a bright core over an unchanged photosphere has a low, flat continuum once normalised.
+    shapes.intensity *= 1 + 0.25 * weight + 1.6 * of(Precursor.BRIGHT_CORE)
+    shapes.subordinate += 0.16 * of(Precursor.TRIPLET)
+    flow = of(Precursor.RED_WING, Precursor.BLUE_WING)
+    away = np.where(kind == Precursor.RED_WING, 1.0, -1.0)
+    shapes.flow += 0.38 * flow
+    shapes.flow_shift += away * 46 * flow
+    shapes.width *= 1 + 0.45 * of(Precursor.BROAD_CORE)
+    shapes.wing += 0.12 * of(Precursor.BROAD_CORE)
+    shapes.depth *= 1 - 0.95 * of(Precursor.SINGLE_PEAK)
+    side = np.where(shapes.asymmetry >= 0, 1.0, -1.0)
+    shapes.asymmetry += side * 0.38 * of(Precursor.ASYMMETRIC)
+    shapes.reversal += side * 7 * of(Precursor.ASYMMETRIC)

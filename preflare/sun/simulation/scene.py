@@ -1,0 +1,123 @@
+"""What goes on in an observation, where and when: smooth fields, brightenings, precursors, and the flare.
+
+The numbers of the quiet state are those of the real raster of 2014-03-29 (mu 0.81): logarithm of the intensity,
+its relation to the pseudo-continuum, widths, reversals, asymmetries and the ratio of the cores.
+"""
+
+import numpy as np
+
+from preflare.sun.simulation.fields import Fields
+from preflare.sun.simulation.look import Look
+from preflare.sun.simulation.precursor import Patches, disturb
+from preflare.sun.simulation.profiles import Shapes
+from preflare.sun.simulation.programme import ARCSEC_PER_STEP, Schedule
+
+INTENSITY = 62.0  # DN/s, median before the reversal
+CONTINUUM = 10.6  # DN/s, at the median intensity and the raster's mu
+MU = 0.81
+FOOTPOINT = 14.0  # arcsec over which precursors thin out around it
+
+
+class Scene:
+    """One observation's Sun, as functions of place (arcsec from the field's centre) and time (s from its start).
+
+    precursors: factor on how much of the scene precursors cover; 0 in a region that does not flare.
+    """
+
+    def __init__(self, random: np.random.Generator, look: Look, schedule: Schedule, precursors: float) -> None:
+        self._look = look
+        self._schedule = schedule
+        self._slow = Fields(random, 3, length=9.0, duration=2400.0)
+        self._fast = Fields(random, 6, length=2.5, duration=150.0)
+        self._unrest = Patches(random, length=4.0, duration=240.0, preference=0.5)
+        self._heralds = Patches(random, length=5.0, duration=300.0, preference=0.5)
+        # In about two thirds of the observations precursors become more frequent towards onset (paper Fig. 17).
+        self.rising = bool(random.random() < 2 / 3)
+        share = random.uniform(0.75, 1.0) if self.rising else random.uniform(0.15, 0.6)
+        self._share = precursors * share
+        extent = np.array([(schedule.steps - 1) * ARCSEC_PER_STEP, (schedule.slit - 1) * schedule.pixel])
+        self.footpoint = random.uniform(-0.3, 0.3, 2) * extent
+        self._strength = np.exp(random.uniform(np.log(12), np.log(120)))
+
+    def shapes(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> tuple[Shapes, Shapes, np.ndarray]:
+        """Shapes without precursors, with them, and the kind of precursor, for n places and times.
+
+        kind: (n,) uint8 of ``Precursor``; where it is 0 the two are equal.
+        """
+        quiet = self._quiet(x, y, time)
+        kind, weight = self._unrest(x, y, time, np.full(len(x), self._look.unrest))
+        disturb(quiet, kind, weight)
+        disturbed = quiet.take(np.arange(len(x)))
+        kind, weight = self._heralds(x, y, time, self.share(x, y, time))
+        disturb(disturbed, kind, weight)
+        for shapes in (quiet, disturbed):
+            self._flare(shapes, x, y, time)
+        return quiet, disturbed, kind
+
+    def share(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> np.ndarray:
+        """Probability that a precursor is seen, (n,): highest at the footpoint, 0 from the onset on."""
+        onset = self._schedule.onset
+        if onset < 0 or self._share == 0:
+            return np.zeros(len(x))
+        far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
+        place = 0.35 + 0.65 * np.exp(-far2 / (2 * FOOTPOINT**2))
+        moment = 0.45 + 0.55 * np.clip(1 - (onset - time) / 1560, 0, 1) if self.rising else 0.7
+        return np.where(time < onset, np.clip(self._share * place * moment, 0, 0.97), 0.0)
+
+    def _quiet(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> Shapes:
+        look = self._look
+        activity, photosphere, spot = self._slow(x, y, time)
+        shift, width, depth, reversal, asymmetry, ratio = self._fast(x, y, time)
+        # Quiet Sun and plage are one distribution, skewed to the bright side; spots are dark and single-peaked.
+        log_level = 0.62 * activity + 0.12 * activity**2 - 0.12 + 0.16 * width
+        umbra = np.clip((spot - 1.5) / 0.5, 0, 1)
+        level = np.exp(log_level)
+        limb = 1 - look.mu
+        return Shapes(
+            intensity=INTENSITY * look.brightness * level * (1 - 0.6 * umbra),
+            ratio=1.27 + look.ratio + 0.06 * ratio,
+            continuum=CONTINUUM
+            * look.continuum
+            * (0.4 + 0.6 * look.mu)
+            / (0.4 + 0.6 * MU)
+            * level**0.143
+            * np.exp(0.18 * photosphere)
+            * (1 - 0.65 * umbra),
+            shift=2.2 * shift,
+            width=20.0
+            * look.width
+            * level**0.12
+            * np.exp(0.09 * width)
+            * (1 + 0.12 * (limb - 1 + MU))
+            * (1 - 0.15 * umbra),
+            depth=np.clip(
+                (0.66 + look.depth + 0.12 * limb - 0.05 * log_level + 0.13 * depth) * (1 - 0.8 * umbra), 0.0, 0.95
+            ),
+            reversal=1.5 + 3.5 * reversal,
+            asymmetry=np.clip(0.08 + look.asymmetry + 0.11 * asymmetry, -0.6, 0.6),
+            wing=np.full(len(x), 0.02),
+            flow=np.zeros(len(x)),
+            flow_shift=np.zeros(len(x)),
+            subordinate=np.clip(0.012 + look.subordinate + 0.006 * activity, 0.0, None),
+        )
+
+    def _flare(self, shapes: Shapes, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> None:
+        """Change shapes in place from the onset on: an impulsive rise, a slow decay, and a ribbon that spreads."""
+        plan = self._schedule
+        if plan.onset < 0:
+            return
+        since = np.clip(time - plan.onset, 0, None)
+        rise = np.clip(since / (plan.peak - plan.onset), 0, 1) ** 2
+        decay = np.exp(-np.clip(time - plan.peak, 0, None) / (0.5 * (plan.end - plan.peak)))
+        size = 3.0 + 9.0 * np.clip(since / (plan.end - plan.onset), 0, 1)
+        far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
+        heat = rise * decay * np.exp(-far2 / (2 * size**2))
+        # The brightest place must be the footpoint, whatever was there before.
+        shapes.intensity *= 1 + self._strength * heat
+        shapes.continuum *= 1 + 1.5 * heat
+        shapes.width *= 1 + 0.9 * heat
+        shapes.depth *= 1 - heat
+        shapes.wing += 0.15 * heat
+        shapes.flow += 0.3 * heat
+        shapes.flow_shift += 40 * heat
+        shapes.subordinate += 0.25 * heat
