@@ -49,7 +49,7 @@ def main(config: DictConfig) -> float | None:
     record = train(config, folder, hydra.overrides.task)
     tss = record["metrics"]["test"]["tss"]
     if hydra.mode is RunMode.MULTIRUN:
-        print(f"{folder.path.name}: TSS {tables.number(tss)} at epoch {record['best_epoch']}, {record['seconds']} s")
+        print(f"{folder.path}: TSS {tables.number(tss)} at epoch {record['best_epoch']}, {record['seconds']} s")
     else:
         console = Console()
         console.print(tables.skill(record))

@@ -21,7 +21,7 @@ class History(Callback):
         self.folder = folder
         self.rows: list[dict[str, float]] = []
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         logged = {key: float(value) for key, value in trainer.callback_metrics.items()}
         self.rows.append({"epoch": trainer.current_epoch, **logged})
         self.folder.write_history(self.rows)
@@ -37,7 +37,7 @@ class DeadNetworkStop(Callback):
     def __init__(self) -> None:
         self.dead_at: int | None = None
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if float(trainer.callback_metrics["train/spread"]) < DEAD_SPREAD:
             self.dead_at = trainer.current_epoch
             trainer.should_stop = True
@@ -65,7 +65,7 @@ class EpochBar(Callback):
         self._task = self._bar.add_task("training", total=trainer.max_epochs, now="")
         self._bar.start()
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         now = trainer.callback_metrics
         text = f"loss {now['train/loss']:.3f} train, {now[f'{self.choosing}/loss']:.3f} {self.choosing}"
         self._bar.update(self._task, advance=1, now=f"{text}; TSS {now[f'{self.choosing}/tss']:.2f}")

@@ -6,7 +6,6 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchmetrics import MetricCollection
 
 from preflare.errors import RunError
 from preflare.model.loss import Loss, Parameters
@@ -40,7 +39,7 @@ class FlareClassifier(pl.LightningModule):
         self.optimizer = optimizer
         self.sides = tuple(sides)
         self.choosing = choosing
-        self.skill = nn.ModuleDict({side: skill_scores() for side in sides})
+        self.skill = skill_scores()
         self._log_odds: dict[str, list[Tensor]] = {side: [] for side in sides}
         self._labels: dict[str, list[Tensor]] = {side: [] for side in sides}
 
@@ -67,24 +66,23 @@ class FlareClassifier(pl.LightningModule):
         self._labels[side].append(labels)
 
     def on_validation_epoch_end(self) -> None:
-        losses = {}
-        for side in self.sides:
-            # The log-odds decide everything: with two outputs, cross-entropy is softplus of them.
-            log_odds, labels = torch.cat(self._log_odds[side]), torch.cat(self._labels[side])
-            self._log_odds[side].clear()
-            self._labels[side].clear()
-            if not torch.isfinite(log_odds).all():
-                raise RunError(
-                    f"The network's output is not finite after epoch {self.current_epoch}: training diverged. "
-                    "Use a smaller optimizer.lr."
-                )
-            losses[side] = functional.binary_cross_entropy_with_logits(log_odds.double(), labels.double())
-            skill = self.skill[side]
-            assert isinstance(skill, MetricCollection)
-            skill.update(torch.sigmoid(log_odds), labels)
-            self.log_dict({f"{side}/{name}": value for name, value in skill.compute().items()})
-            skill.reset()
-            if side == "train":
-                self.log("train/spread", log_odds.double().std())
+        # The log-odds decide everything: with two outputs, cross-entropy is softplus of them.
+        answers = {side: (torch.cat(self._log_odds[side]), torch.cat(self._labels[side])) for side in self.sides}
+        losses = {
+            side: functional.binary_cross_entropy_with_logits(log_odds.double(), labels.double())
+            for side, (log_odds, labels) in answers.items()
+        }
+        if not all(torch.isfinite(loss) for loss in losses.values()):
+            raise RunError(
+                f"The loss is not finite after epoch {self.current_epoch}: training diverged. "
+                "Use a smaller optimizer.lr."
+            )
         self.log_dict({f"{side}/loss": loss for side, loss in losses.items()})
         self.log("mean/loss", (losses["train"] + losses[self.choosing]) / 2)
+        self.log("train/spread", answers["train"][0].double().std())
+        for side, (log_odds, labels) in answers.items():
+            self.skill.update(torch.sigmoid(log_odds), labels)
+            self.log_dict({f"{side}/{name}": value for name, value in self.skill.compute().items()})
+            self.skill.reset()
+            self._log_odds[side].clear()
+            self._labels[side].clear()

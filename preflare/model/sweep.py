@@ -105,7 +105,13 @@ def write(root: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     path = root / "summary.csv"
     configs = [row["config"] for row in rows if row["config"]]
     keys = sorted({key for config in configs for key in config if has_effect(key)} - set(ALWAYS))
-    swept = [key for key in keys if len({repr(config.get(key)) for config in configs}) > 1]
+    # A value that others interpolate shows once, under the key that is seen first.
+    values: dict[str, tuple[str, ...]] = {}
+    for key in (*ALWAYS, *keys):
+        column = tuple(repr(config.get(key)) for config in configs)
+        if key in ALWAYS or (len(set(column)) > 1 and column not in values.values()):
+            values[key] = column
+    swept = [key for key in values if key not in ALWAYS]
     metrics = list(dict.fromkeys(key for row in rows for key in row if "/" in key))
     columns = [*ALWAYS, *swept, "run", "status", "best_epoch", "restarts", "dead", "seconds", *metrics, "error"]
     root.mkdir(parents=True, exist_ok=True)
@@ -114,7 +120,7 @@ def write(root: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for row in rows:
-            values = {**{key: row["config"].get(key) for key in (*ALWAYS, *swept)}, **row}
-            writer.writerow({key: values.get(key) for key in columns})
+            cells = {**{key: row["config"].get(key) for key in values}, **row}
+            writer.writerow({key: cells.get(key) for key in columns})
     os.replace(scratch, path)
     return path

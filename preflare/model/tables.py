@@ -50,21 +50,19 @@ def skill(record: Mapping[str, Any]) -> Table:
 def sweep(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The distribution of the test side's skill over the finished runs of a sweep."""
     table = Table(title=f"{len(rows)} runs, test side at each run's best epoch", title_justify="left")
-    for column in ("", "mean", "sd", "lowest", "quartile", "median", "quartile", "highest"):
-        table.add_column(column, justify="right" if column else "left")
+    for column in ("", "mean", "sd", "min", "25%", "median", "75%", "max"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
     for name, title in {**SCORES, "best_epoch": "best epoch"}.items():
         key = name if name == "best_epoch" else f"test/{name}"
         values = np.array([row[key] for row in rows if row[key] is not None], dtype=float)
         if not len(values):
             continue
-        spread = f"{values.std(ddof=1):.3f}" if len(values) > 1 else ""
-        table.add_row(title, f"{values.mean():.3f}", spread, *(f"{q:.3f}" for q in np.quantile(values, _QUANTILES)))
+        spread = values.std(ddof=1) if len(values) > 1 else None
+        quantiles = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
+        table.add_row(title, number(values.mean()), number(spread), *map(number, quantiles))
     return table
-
-
-_QUANTILES = (0, 0.25, 0.5, 0.75, 1)
 
 
 def number(value: float | None) -> str:
     """Three decimals; empty where a score is not defined."""
-    return "" if value is None else f"{value:.3f}"
+    return "" if value is None else f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no "-0.000"

@@ -26,6 +26,8 @@ from preflare.run import RunFolder
 RESTARTS = 5
 
 log = logging.getLogger(__name__)
+# Its notes on devices and products would come once per member.
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
 
 def train(config: DictConfig, folder: RunFolder, overrides: Sequence[str]) -> dict[str, Any]:
@@ -126,6 +128,8 @@ def _fit(
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         # Training sets of a few batches are no mistake here.
         warnings.filterwarnings("ignore", ".*number of training batches.*")
+        # pytorch-lightning 2.6.6 with torch 2.13: https://github.com/Lightning-AI/pytorch-lightning/issues/21326
+        warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
         trainer: pl.Trainer = instantiate(
             config.trainer,
             callbacks=[history, watch, EpochBar(data.choosing), *checkpoints(folder, data.choosing)],
