@@ -1,0 +1,183 @@
+"""Which observations train, validate and test, and which of their spectra (paper Sect. 4).
+
+A partition is a pure function of the observations' headers, the masks of their clean spectra and one seed: the
+order of files does not matter. Every draw has its own random stream, so that changing one leaves the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from preflare.errors import PartitionError
+from preflare.sun.observation import Header, Label
+
+SIDES = ("train", "validation", "test")
+CLASSES = (Label.AR, Label.PF)
+# The stream of each draw is SeedSequence((seed, draw, label)).
+DRAWS = {"observations to validate": 1, "train": 2, "validation": 3, "test": 4}
+
+# Observation name -> flat indices of spectra.
+Pool = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """The outcome for one seed.
+
+    sides: side -> names of its observations, AR then PF, each in the order they were drawn.
+    rows: side -> name -> sorted indices of the spectra used, flat (C order) over (repeat, step, slit); int64.
+    """
+
+    seed: int
+    sides: Mapping[str, tuple[str, ...]]
+    rows: Mapping[str, Mapping[str, np.ndarray]]
+
+    def spectra(self, side: str) -> int:
+        """How many spectra a side uses."""
+        return sum(len(rows) for rows in self.rows[side].values())
+
+
+@dataclass(frozen=True)
+class Partitioner:
+    """The rules; ``divide`` applies them.
+
+    seed: which partition. With the paper's catalog, seed i holds out the observations of the authors' split i.
+    test_observations: how many observations of each class test (5 in the paper).
+    validation: how many of each class are then taken from those that train, to choose the epoch; 0, as in the
+        paper, leaves that to the test side.
+    test_share: the most spectra a test or validation side may have, as a share of those that train
+        (0.4 in the authors' code, 2/3 in the paper's text).
+
+    Raises PartitionError for values that cannot be meant.
+    """
+
+    seed: int
+    test_observations: int
+    validation: int
+    test_share: float
+
+    def __post_init__(self) -> None:
+        _check_integer("seed", self.seed, 0, 2**32 - 1)
+        _check_integer("test_observations", self.test_observations, 1)
+        _check_integer("validation", self.validation, 0)
+        share = self.test_share
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+            raise PartitionError(
+                f"partition.test_share is {share!r}, expected a number above 0 and at most 1, such as 0.4."
+            )
+
+    def observations(self, headers: Sequence[Header]) -> dict[str, tuple[str, ...]]:
+        """Side -> names, drawn class by class from the observations in catalog order.
+
+        Raises PartitionError if an observation appears twice, or if a class has too few.
+        """
+        _check_unique(headers)
+        drawn: dict[str, list[str]] = {side: [] for side in SIDES}
+        classes = {label: _in_catalog_order(headers, label) for label in CLASSES}
+        self._check_enough(classes)
+        for label, names in classes.items():
+            # The authors' very call. Their next step pairs the classes and loses an observation; ours does not.
+            train, test = train_test_split(names, test_size=self.test_observations, random_state=self.seed)
+            order = self._stream("observations to validate", label).permutation(len(train))
+            aside = set(order[: self.validation].tolist())
+            drawn["train"] += [name for place, name in enumerate(train) if place not in aside]
+            drawn["validation"] += [train[place] for place in order[: self.validation]]
+            drawn["test"] += test
+        return {side: tuple(names) for side, names in drawn.items()}
+
+    def divide(self, headers: Sequence[Header], clean: Mapping[str, np.ndarray]) -> Partition:
+        """Divide the AR and PF observations and draw their spectra, as many AR as PF on every side.
+
+        clean: name -> bool array over (repeat, step, slit), the spectra that may be used: clean and preflare.
+
+        The class with more spectra is undersampled without replacement; every observation keeps at least one.
+        Raises PartitionError if the observations cannot be divided, or have too few clean spectra.
+        """
+        sides = self.observations(headers)
+        labels = {header.name: header.label for header in headers}
+        pools: dict[str, dict[Label, Pool]] = {side: {label: {} for label in CLASSES} for side in SIDES}
+        for side, names in sides.items():
+            for name in names:
+                pools[side][labels[name]][name] = _usable_rows(name, clean[name], side)
+        sizes = {side: min(_count(pool) for pool in pools[side].values()) for side in SIDES}
+        # The tiny excess keeps a share such as 0.29 of 100 from becoming 28.
+        most = int(self.test_share * sizes["train"] + 1e-9)
+        chosen: dict[str, Pool] = {side: {} for side in SIDES}
+        for side, by_class in pools.items():
+            size = sizes[side] if side == "train" else min(sizes[side], most)
+            for label, pool in by_class.items():
+                if size < len(pool):
+                    advice = "" if side == "train" else ", or raise partition.test_share"
+                    raise PartitionError(
+                        f"The {side} side gets {size} {label.name} spectra, fewer than its {len(pool)} {label.name} "
+                        f"observations. Ingest observations with more clean spectra{advice}."
+                    )
+                chosen[side] |= _draw(pool, size, self._stream(side, label))
+        return Partition(self.seed, sides, chosen)
+
+    def _stream(self, draw: str, label: Label) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence((self.seed, DRAWS[draw], int(label))))
+
+    def _check_enough(self, classes: Mapping[Label, Sequence[str]]) -> None:
+        needed = self.test_observations + self.validation + 1
+        if min(len(names) for names in classes.values()) < needed:
+            found = " and ".join(f"{len(names)} {label.name}" for label, names in classes.items())
+            raise PartitionError(
+                f"There are {found} observations; this partition needs at least {needed} of each "
+                f"({self.test_observations} to test, {self.validation} to validate, 1 to train). "
+                "Ingest more, or lower partition.test_observations or partition.validation."
+            )
+
+
+def _check_integer(name: str, value: object, lowest: int, highest: int | None = None) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < lowest or (highest is not None and value > highest):  # type: ignore[operator]
+        limit = f"from {lowest} to {highest}" if highest is not None else f"of {lowest} or more"
+        raise PartitionError(f"partition.{name} is {value!r}, expected a whole number {limit}.")
+
+
+def _check_unique(headers: Sequence[Header]) -> None:
+    names = [header.name for header in headers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise PartitionError(
+            f"There is more than one shard of {', '.join(twice)}, which could then train and test at once. "
+            "Keep one of them."
+        )
+
+
+def _in_catalog_order(headers: Sequence[Header], label: Label) -> list[str]:
+    chosen = [header for header in headers if header.label is label]
+    chosen.sort(key=lambda header: (header.number < 0, max(header.number, 0), header.name))
+    return [header.name for header in chosen]
+
+
+def _usable_rows(name: str, clean: np.ndarray, side: str) -> np.ndarray:
+    rows = np.flatnonzero(clean)
+    if len(rows) == 0:
+        raise PartitionError(
+            f"{name}, of the {side} side, has no clean spectrum in its window. Remove its shard, or ingest it with "
+            "another window or other mask rules."
+        )
+    return rows
+
+
+def _count(pool: Pool) -> int:
+    return sum(len(rows) for rows in pool.values())
+
+
+def _draw(pool: Pool, size: int, stream: np.random.Generator) -> Pool:
+    """Size spectra of a class without replacement, one from each observation first; rows sorted.
+
+    A smaller size gives a part of what a larger one gives.
+    """
+    if not pool:
+        return {}
+    owner = np.repeat(np.arange(len(pool)), [len(rows) for rows in pool.values()])
+    rows = np.concatenate(list(pool.values()))
+    order = stream.permutation(len(rows))
+    first = np.unique(owner[order], return_index=True)[1]
+    taken = np.concatenate([order[np.sort(first)], np.delete(order, first)])[:size]
+    return {name: np.sort(rows[taken[owner[taken] == place]]) for place, name in enumerate(pool)}
