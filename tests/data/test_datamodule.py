@@ -1,0 +1,237 @@
+"""The data module: every chosen spectrum once, nothing else, through ordinary loaders."""
+
+import pickle
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from torch import Tensor, nn
+
+from preflare.command import CONF
+from preflare.data import datamodule
+from preflare.data.batches import permutation
+from preflare.data.datamodule import FlareDataModule
+from preflare.data.partition import Partitioner
+from preflare.data.shard import Shard
+from preflare.errors import ConfigError, PartitionError, ShardError
+from preflare.sun.line import Line
+
+NAMES = [f"{label}_2014010{day}_000000_3860000000" for label, days in (("AR", 4), ("PF", 5)) for day in range(days)]
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory, make_shard: Callable[..., Shard]) -> Path:
+    """Four AR and five PF observations, and one of the quiet Sun that no partition uses."""
+    folder = tmp_path_factory.mktemp("shards")
+    for number, name in enumerate(NAMES):
+        make_shard(folder, name, shape=(2 + number % 3, 3, 5), number=number)
+    make_shard(folder, "QS_20140101_000000_3860000000")
+    return folder
+
+
+@pytest.fixture
+def build(root: Path, tiny_line: Line) -> Callable[..., FlareDataModule]:
+    def make(where: Path = root, line: Line = tiny_line, validation: int = 0, **changes: int) -> FlareDataModule:
+        rules = Partitioner(seed=2, test_observations=1, validation=validation, test_share=1.0)
+        return FlareDataModule(str(where), line, rules, **({"batch_size": 16, "seed": 3} | changes))
+
+    return make
+
+
+@pytest.mark.parametrize("validation", [0, 1])
+def test_a_side_holds_the_chosen_spectra_of_its_shards_and_no_others(build, validation: int) -> None:
+    data = build(validation=validation)
+    data.setup()
+    assert data.sides == (("train", "validation", "test") if validation else ("train", "test"))
+    assert data.choosing == ("validation" if validation else "test")
+    assert data.origin == "simulation"
+    assert list(data.shards) == NAMES
+    assert sorted(name for side in data.sides for name in data.partition.sides[side]) == NAMES
+    for side in data.sides:
+        dataset = data.datasets[side]
+        assert dataset.names == data.partition.sides[side]
+        assert dataset.spectra.dtype == torch.float32
+        assert dataset.labels.dtype == dataset.observation.dtype == torch.int64
+        # A slow loop over the shards, in the order promised.
+        expected, labels, places = [], [], []
+        for place, name in enumerate(data.partition.sides[side]):
+            shard = data.shards[name]
+            cube, quality, phase = shard.read("spectra"), shard.read("quality"), shard.read("phase")
+            for flat in data.partition.rows[side][name]:
+                repeat, step, pixel = np.unravel_index(flat, quality.shape)
+                assert quality[repeat, step, pixel] == 0 and phase[repeat, step] == 1
+                expected.append(cube[repeat, step, pixel])
+                labels.append(name.startswith("PF"))
+                places.append(place)
+        assert dataset.spectra.shape == (len(expected), 1, 64)
+        assert np.array_equal(dataset.spectra[:, 0].numpy(), np.stack(expected))
+        assert dataset.labels.tolist() == labels and dataset.observation.tolist() == places
+        assert 2 * sum(labels) == len(labels), "as many AR as PF"
+
+
+def test_setup_again_changes_nothing_and_reads_nothing(build, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = build()
+    data.setup("fit")
+    before = data.datasets["train"].spectra
+    monkeypatch.setattr(Shard, "read", lambda *_: pytest.fail("read again"))
+    data.setup("test")
+    assert data.datasets["train"].spectra is before
+
+
+def test_each_shards_spectra_are_read_once(build, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[tuple[str, str]] = []
+    read = Shard.read
+    monkeypatch.setattr(Shard, "read", lambda self, name: reads.append((self.name, name)) or read(self, name))
+    build().setup()
+    assert sorted(reads) == sorted((n, d) for n in NAMES for d in ("phase", "quality", "spectra"))
+
+
+@pytest.mark.parametrize(
+    "workers",
+    [0, pytest.param(1, marks=pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"))],
+)
+def test_an_epoch_visits_every_spectrum_once(build, workers: int) -> None:
+    data = build(workers=workers)
+    data.setup()
+    dataset, loader = data.datasets["train"], data.train_dataloader()
+    order = permutation(len(dataset), 3, 0)
+    batches = list(loader)
+    assert len(loader) == len(batches) == -(-len(dataset) // 16)
+    assert torch.equal(torch.cat([spectra for spectra, _ in batches]), dataset.spectra[order])
+    assert torch.equal(torch.cat([labels for _, labels in batches]), dataset.labels[order])
+
+
+def test_evaluation_keeps_the_order_and_leaves_nothing_out(build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datamodule, "EVALUATION_BATCH", 10)
+    data = build(validation=1)
+    data.setup()
+    loaders = data.val_dataloader()
+    assert len(loaders) == 3
+    for side, loader in [*zip(data.sides, loaders, strict=True), ("test", data.test_dataloader())]:
+        spectra, labels = zip(*loader, strict=True)
+        assert max(len(batch) for batch in spectra) == 10 and len(spectra) > 1
+        assert torch.equal(torch.cat(spectra), data.datasets[side].spectra)
+        assert torch.equal(torch.cat(labels), data.datasets[side].labels)
+
+
+def test_it_survives_a_pickle(build) -> None:
+    data = build()
+    data.setup()
+    again = pickle.loads(pickle.dumps(data))
+    for (a, b), (c, d) in zip(data.train_dataloader(), again.train_dataloader(), strict=True):
+        assert torch.equal(a, c) and torch.equal(b, d)
+    assert again.partition.sides == data.partition.sides
+
+
+class Witness(pl.LightningModule):
+    """Notes what Lightning hands it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 2)
+        self.epochs: list[list[Tensor]] = []
+        self.evaluated: dict[int, int] = {}
+
+    def on_train_epoch_start(self) -> None:
+        self.epochs.append([])
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        spectra, labels = batch
+        self.epochs[-1].append(spectra)
+        return nn.functional.cross_entropy(self.layer(spectra[:, 0]), labels)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int, dataloader_idx: int) -> None:
+        self.evaluated[dataloader_idx] = len(batch[0])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_lightning_sees_another_order_each_epoch_and_every_side(build, tmp_path: Path) -> None:
+    data, witness = build(), Witness()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        trainer = pl.Trainer(
+            max_epochs=2,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            default_root_dir=tmp_path,
+        )
+        trainer.fit(witness, datamodule=data)
+    train = data.datasets["train"].spectra
+    for epoch, batches in enumerate(witness.epochs):
+        assert torch.equal(torch.cat(batches), train[permutation(len(train), 3, epoch)])
+    assert len(witness.epochs) == 2
+    assert witness.evaluated == {0: len(train), 1: len(data.datasets["test"])}
+
+
+def test_the_configs_build_it(root: Path) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose(overrides=["+line=mg_ii", "+data=shards", "+partition=paper", "+seed=7", f"data.root={root}"])
+    data = instantiate(config.data)
+    assert isinstance(data, FlareDataModule)
+    assert (data.batch_size, data.seed, data.workers) == (64, 7, 0)
+    assert data.partitioner == Partitioner(seed=0, test_observations=5, validation=0, test_share=0.4)
+    with pytest.raises(ShardError, match="holds the line tiny, expected mg_ii"):
+        data.setup()
+
+
+def test_too_few_observations_are_refused_before_anything_is_read(root, tiny_line, monkeypatch) -> None:
+    monkeypatch.setattr(Shard, "read", lambda *_: pytest.fail("read"))
+    data = FlareDataModule(str(root), tiny_line, Partitioner(0, 5, 0, 0.4), batch_size=16, seed=0)
+    with pytest.raises(PartitionError, match="There are 4 AR and 5 PF observations; .* needs at least 6"):
+        data.setup()
+
+
+def test_a_folder_without_shards_says_how_to_make_some(build, tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match="Make some with: python ingest.py"):
+        build(tmp_path).setup()
+
+
+def test_a_folder_of_quiet_sun_alone_is_refused(build, make_shard, tmp_path: Path) -> None:
+    make_shard(tmp_path, "QS_20140101_000000_3860000000")
+    with pytest.raises(PartitionError, match="There are 0 AR and 0 PF observations"):
+        build(tmp_path).setup()
+
+
+def test_an_observation_without_a_clean_spectrum_is_named(build, make_shard, tmp_path: Path) -> None:
+    for name in NAMES:
+        make_shard(tmp_path, name, clean=name != NAMES[2])
+    with pytest.raises(PartitionError, match=f"{NAMES[2]}, of the .* side, has no clean spectrum"):
+        build(tmp_path).setup()
+
+
+def test_a_copied_shard_cannot_train_and_test_at_once(build, make_shard, tmp_path: Path) -> None:
+    for name in NAMES:
+        make_shard(tmp_path, name)
+    (tmp_path / "copy.h5").write_bytes((tmp_path / f"{NAMES[0]}.h5").read_bytes())
+    with pytest.raises(PartitionError, match=f"more than one shard of {NAMES[0]}"):
+        build(tmp_path).setup()
+
+
+def test_a_clean_spectrum_that_is_not_finite_is_refused(build, make_shard, tmp_path: Path) -> None:
+    for name in NAMES:
+        make_shard(tmp_path, name, shape=(3, 3, 5), nan_but_clean=name == NAMES[5])
+    # Everything is used: all have the same size, and one AR observation trains for each PF.
+    (tmp_path / f"{NAMES[8]}.h5").unlink()
+    with pytest.raises(ShardError, match=f"{NAMES[5]}.h5 has spectra that are flagged clean but are not finite"):
+        build(tmp_path).setup()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"), [("batch_size", 0, "1 or more"), ("seed", -1, "0 or more"), ("workers", -1, "0 or")]
+)
+def test_values_that_cannot_be_meant_are_refused(build, key: str, value: int, expected: str) -> None:
+    with pytest.raises(ConfigError, match=f"data.{key} is {value}, expected {expected}"):
+        build(**{key: value})
