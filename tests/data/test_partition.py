@@ -241,6 +241,18 @@ def test_a_tiny_observation_beside_large_ones_is_still_used() -> None:
         assert partition.rows[side][tiny].tolist() == [0]
 
 
+def test_the_draws_are_pinned() -> None:
+    """A partition must not change with a new version of NumPy or scikit-learn."""
+    headers = small(2, 2)
+    clean = {h.name: np.ones((5 if h.label is Label.AR else 12, 1, 1), bool) for h in headers}
+    rows = paper(1, test_observations=1, test_share=0.6).divide(headers, clean).rows
+    assert {side: {name[:11]: found.tolist() for name, found in rows[side].items()} for side in SIDES} == {
+        "train": {"AR_20140001": [0, 1, 2, 3, 4], "PF_20140001": [0, 1, 6, 8, 9]},
+        "validation": {},
+        "test": {"AR_20140000": [0, 2, 4], "PF_20140000": [1, 3, 7]},
+    }
+
+
 def test_other_labels_are_left_out() -> None:
     quiet = header("20140101_000000_0000000000", Label.QS)
     unknown = header("20140102_000000_0000000000", Label.UNKNOWN)
