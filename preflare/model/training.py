@@ -75,6 +75,7 @@ def _train(config: DictConfig, folder: RunFolder, overrides: Sequence[str], dige
             **_outcome(history, data),
             "attempts": attempts,
             "dead": attempts[-1]["dead_at_epoch"] is not None,
+            "parameters": sum(weights.numel() for weights in instantiate(config.model).parameters()),
             "threads": torch.get_num_threads(),
             "versions": run.versions(),
             "config": OmegaConf.to_container(config, resolve=True),
