@@ -1,0 +1,120 @@
+"""Turn observations into shards, one HDF5 file each.
+
+python ingest.py                                   the simulated Sun: 18 AR and 19 PF observations
+python ingest.py source=folder source.path=DIR     real IRIS level-2 rasters of one observation
+python ingest.py source=folder source.path=DIR window=all      ... all of it, whatever it shows
+python ingest.py --help                            every choice
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import MISSING, DictConfig, ListConfig
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from preflare.command import verb
+from preflare.data import shard
+from preflare.errors import ConfigError
+from preflare.sun.observation import Block, Observation, check_identities
+from preflare.sun.quality import Quality, tally
+
+# How the table heads the flags; percentages below.
+HEADS = {
+    Quality.MISSING: "miss-\ning",
+    Quality.OVEREXPOSED: "over-\nexp.",
+    Quality.LOW_SIGNAL: "low\nsignal",
+    Quality.PEAK_OUTSIDE_CORES: "peak\nout",
+    Quality.CORE_RATIO: "core\nratio",
+    Quality.ZERO_EXPOSURE: "zero\nexp.",
+}
+
+
+@dataclass
+class Data:
+    """root: the folder for the shards."""
+
+    root: str = MISSING
+
+
+@dataclass
+class Config:
+    """The keys of conf/ingest.yaml; any other is refused."""
+
+    line: Any = MISSING
+    source: Any = MISSING
+    simulation: Any = MISSING
+    window: Any = MISSING
+    catalog: str | None = None
+    observations: Any = None
+    data: Data = field(default_factory=Data)
+
+
+@verb("ingest", Config)
+def main(config: DictConfig) -> None:
+    """Write the shards that are not there yet, and print what all of them hold."""
+    wanted = _wanted(config.observations)
+    root = Path(config.data.root)
+    line, source = instantiate(config.line), instantiate(config.source)
+    console = Console()
+    found: dict[str, bool] = {}
+    counts: dict[str, dict[str, int]] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        for observation in source.observations(line):
+            name = observation.header.name
+            if wanted and name not in wanted:
+                continue
+            path, found[name] = shard.write(root, _counted(observation, progress))
+            counts[name] = tally(shard.Shard.open(path).read("quality"))
+    absent = [name for name in wanted or () if name not in found]
+    if absent or not found:
+        raise ConfigError(f"The source has no observation {', '.join(absent)}. Correct observations=[...].")
+    console.print(_table(counts))
+    new = sum(found.values())
+    old = f", {len(found) - new} already there" if new < len(found) else ""
+    console.print(f"{new} written{old}: {root}", soft_wrap=True)
+
+
+def _wanted(names: object) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    return check_identities(list(names) if isinstance(names, ListConfig) else [names])
+
+
+def _counted(observation: Observation, progress: Progress) -> Observation:
+    """The same observation; a bar advances as its repeats are taken."""
+
+    def blocks() -> Iterator[Block]:
+        task = progress.add_task(observation.header.name, total=observation.repeats)
+        for block in observation.blocks():
+            yield block
+            progress.advance(task, len(block.spectra))
+        progress.remove_task(task)
+
+    return replace(observation, blocks=blocks)
+
+
+def _table(counts: dict[str, dict[str, int]]) -> Table:
+    table = Table(
+        title="Spectra, and percent of them clean or flagged",
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    table.add_column("observation")
+    for head in ("spectra", "clean", *HEADS.values()):
+        table.add_column(head, justify="right", min_width=5)
+    for name, count in counts.items():
+        shares = (100 * count[key] / count["spectra"] for key in ("clean", *(str(flag.name) for flag in HEADS)))
+        table.add_row(name, str(count["spectra"]), *(f"{share:.1f}" for share in shares))
+    return table
+
+
+if __name__ == "__main__":
+    main()

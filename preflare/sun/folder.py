@@ -1,0 +1,341 @@
+"""Real IRIS observations from disk: a folder, a raster file or an archive tarball, gathered into one observation."""
+
+import contextlib
+import gzip
+import hashlib
+import shutil
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from preflare.errors import ConfigError, Level2Error
+from preflare.sun import catalog
+from preflare.sun.level2 import SIT_AND_STARE, Raster
+from preflare.sun.line import Line
+from preflare.sun.observation import Block, Header, Observation, iso
+from preflare.sun.window import Cut, Window
+
+FITS = (".fits", ".fits.gz")
+TAR = (".tar", ".tar.gz", ".tgz")
+SOLAR_RADIUS = 6.957e8  # m, IAU 2015
+# Spectra of a sit-and-stare handled at once.
+SPECTRA = 2**15
+
+
+@dataclass(frozen=True)
+class File:
+    """A raster file: on disk, or a member of the tarball at that path."""
+
+    path: Path
+    member: tarfile.TarInfo | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return Path(self.member.name).name if self.member else self.path.name
+
+
+class Folder:
+    """One observation from its level-2 raster files (``conf/source/folder.yaml``).
+
+    path: a folder with ``.fits``, ``.fits.gz`` or ``.tar.gz`` files directly in it, or one such file. Slit-jaw files,
+    named ``_SJI_``, are passed over.
+    window: how to cut it. catalog: a CSV file to add to the shipped catalog, or None.
+    """
+
+    def __init__(self, path: str | None, window: Window, catalog: str | None) -> None:
+        if not path:
+            raise ConfigError("source=folder needs to know where the rasters are. Add source.path=DIR.")
+        self.path = Path(path).expanduser()
+        self.window = window
+        self.catalog = Path(catalog).expanduser() if catalog else None
+
+    def observations(self, line: Line) -> Iterator[Observation]:
+        """The one observation of the folder; its repeats in time order, one file in memory at a time.
+
+        Raises Level2Error if the files are not the rasters of one observation, ConfigError or CatalogError if
+        it cannot be cut.
+        """
+        entries = {entry.id: entry for entry in catalog.read(self.catalog)}
+        rasters = _in_time_order(
+            [(file, Raster.open(path, line, file.name)) for file, path in _on_disk(find(self.path))]
+        )
+        repeats = _Repeats.of(rasters)
+        first = rasters[0][1]
+        cut = self.window.cut(first.id, first.start, repeats.time, entries.get(first.id))
+        used = [rasters[index] for index in dict.fromkeys(repeats.file[cut.keep].tolist())]
+        header = Header(
+            id=first.id,
+            label=cut.label,
+            origin="level2",
+            line=line.name,
+            wavelength=line.wavelength,
+            dispersion=first.dispersion,
+            start=iso(first.start),
+            window_start=cut.window_start,
+            window_end=cut.window_end,
+            onset=cut.onset,
+            peak=cut.peak,
+            end=cut.end,
+            flare_class=cut.flare_class,
+            active_region=cut.active_region,
+            number=cut.number,
+            settings=_settings([raster for _, raster in used], repeats.time[cut.keep]),
+            sources={path.name: _sha256(path) for path in sorted({file.path for file, _ in used})},
+            recipe=_recipe(line, self.window),
+        )
+        yield Observation(
+            header=header,
+            repeats=int(cut.keep.sum()),
+            steps=repeats.time.shape[1],
+            slit=first.position.shape[1],
+            blocks=_blocks(rasters, repeats, cut, line),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Repeats:
+    """Where each repeat comes from: time (repeat, step) s; file (repeat,) and row (repeat,) of its first exposure."""
+
+    time: np.ndarray
+    file: np.ndarray
+    row: np.ndarray
+
+    @classmethod
+    def of(cls, rasters: Sequence[tuple[File, Raster]]) -> "_Repeats":
+        """A raster file is a repeat of many steps; a sit-and-stare file as many repeats of one step."""
+        times = [raster.time[:, None] if raster.mode == SIT_AND_STARE else raster.time[None] for _, raster in rasters]
+        return cls(
+            np.concatenate(times),
+            np.concatenate([np.full(len(time), index) for index, time in enumerate(times)]),
+            np.concatenate([np.arange(len(time)) for time in times]),
+        )
+
+
+def find(where: Path) -> list[File]:
+    """The raster files that a path names, in no meaningful order.
+
+    Raises Level2Error if there are none.
+    """
+    if where.is_file():
+        candidates = [where]
+    elif where.is_dir():
+        candidates = sorted(path for path in where.iterdir() if path.is_file() and not path.name.startswith("."))
+    else:
+        raise Level2Error(f"There is no file or folder {where}. Correct source.path.")
+    files: list[File] = []
+    for path in candidates:
+        if "_SJI_" in path.name:
+            continue
+        if path.name.endswith(FITS):
+            files.append(File(path))
+        elif path.name.endswith(TAR):
+            files += [File(path, member) for member in _members(path)]
+    if not files:
+        raise Level2Error(
+            f"{where} holds no level-2 raster: expected .fits, .fits.gz or _raster.tar.gz files"
+            + (" directly in it." if where.is_dir() else ".")
+        )
+    return files
+
+
+def _members(path: Path) -> list[tarfile.TarInfo]:
+    """The raster files in a tarball: regular members, whatever folder they claim to be in."""
+    with _tar(path) as tar:
+        return [
+            member for member in tar if member.isreg() and member.name.endswith(FITS) and "_SJI_" not in member.name
+        ]
+
+
+@contextlib.contextmanager
+def _tar(path: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(path) as tar:
+            yield tar
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise Level2Error(f"{path.name} cannot be read as a tarball ({error}). Download it again.") from error
+
+
+def _on_disk(files: Sequence[File]) -> Iterator[tuple[File, Path]]:
+    """Each file as a plain FITS file on disk; a packed one as a copy that lasts until the next is asked for.
+
+    Nothing in a tarball decides where a copy goes.
+    """
+    with contextlib.ExitStack() as stack:
+        copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="preflare-"))) / "raster.fits"
+        tars: dict[Path, tarfile.TarFile] = {}
+        for file in files:
+            if file.member is not None:
+                if file.path not in tars:
+                    tars[file.path] = stack.enter_context(_tar(file.path))
+                with _unpacking(file):
+                    member = tars[file.path].extractfile(file.member)
+                    assert member is not None, "only regular members are listed"
+                    _unpack(member, file.name, copy)
+                yield file, copy
+            elif file.name.endswith(".gz"):
+                with _unpacking(file):
+                    _unpack(file.path.open("rb"), file.name, copy)
+                yield file, copy
+            else:
+                yield file, file.path
+
+
+@contextlib.contextmanager
+def _unpacking(file: File) -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise Level2Error(f"{file.name} is cut short or damaged ({error}). Download it again.") from error
+
+
+def _unpack(packed: IO[bytes], name: str, copy: Path) -> None:
+    with packed, gzip.open(packed) if name.endswith(".gz") else packed as source, copy.open("wb") as target:
+        shutil.copyfileobj(source, target, 2**20)
+
+
+def _in_time_order(rasters: list[tuple[File, Raster]]) -> list[tuple[File, Raster]]:
+    """Sorted by the first exposure; refused if they are not the repeats of one observation."""
+    rasters = sorted(rasters, key=lambda pair: pair[1].begin)
+    first = rasters[0][1]
+    for _, other in rasters[1:]:
+        if other.id != first.id:
+            raise Level2Error(
+                f"Rasters of two observations, {first.id} ({first.name}) and {other.id} ({other.name}). "
+                "Keep one observation in a folder."
+            )
+        if other.mode != first.mode:
+            raise Level2Error(f"{first.name} is a {first.mode}, {other.name} a {other.mode}. Keep one of the two.")
+        shapes = [_shape(raster) for raster in (first, other)]
+        if shapes[0] != shapes[1]:
+            raise Level2Error(
+                f"{first.name} has {shapes[0]}, {other.name} {shapes[1]}: they are not repeats of one raster. "
+                "Keep files of one shape."
+            )
+    for (_, one), (_, next) in zip(rasters, rasters[1:], strict=False):
+        if next.begin == one.begin:
+            raise Level2Error(f"{one.name} and {next.name} are the same repeat. Keep one of the two.")
+    return rasters
+
+
+def _shape(raster: Raster) -> str:
+    exposures, slit = raster.position.shape[:2]
+    steps = 1 if raster.mode == SIT_AND_STARE else exposures
+    return f"{steps} step{'s' * (steps != 1)} of {slit} slit pixels"
+
+
+def _blocks(
+    rasters: Sequence[tuple[File, Raster]], repeats: _Repeats, cut: Cut, line: Line
+) -> Callable[[], Iterator[Block]]:
+    def blocks() -> Iterator[Block]:
+        measured = False
+        wanted = [index for index in range(len(rasters)) if cut.keep[repeats.file == index].any()]
+        by_file = {rasters[index][0]: index for index in wanted}
+        for file, path in _on_disk(list(by_file)):
+            index, raster = by_file[file], rasters[by_file[file]][1]
+            rows = np.flatnonzero(cut.keep & (repeats.file == index))
+            if raster.mode == SIT_AND_STARE:
+                count = max(1, SPECTRA // raster.position.shape[1])
+                pieces = [rows[at : at + count] for at in range(0, len(rows), count)]
+            else:
+                pieces = [rows]
+            for piece in pieces:
+                block = _block(raster, path, repeats, cut, piece, line)
+                measured |= bool(np.isfinite(block.intensity).any())
+                yield block
+        if not measured:
+            raise Level2Error(
+                f"{cut.label.prefix}_{rasters[0][1].id} holds no spectrum in its window: every pixel is missing or "
+                "every exposure time zero. Nothing was written."
+            )
+
+    return blocks
+
+
+def _block(raster: Raster, path: Path, repeats: _Repeats, cut: Cut, piece: np.ndarray, line: Line) -> Block:
+    """One block of the repeats ``piece``, all of one file: a whole raster, or consecutive exposures."""
+    if raster.mode == SIT_AND_STARE:
+        # Kept repeats need not follow each other if a lost exposure's time is odd; what lies between is read too.
+        lead = (len(piece), 1)
+        rows = slice(int(repeats.row[piece[0]]), int(repeats.row[piece[-1]]) + 1)
+        chosen = repeats.row[piece] - rows.start
+    else:
+        lead = (1, len(raster.time))
+        rows = slice(0, len(raster.time))
+        chosen = np.arange(len(raster.time))
+    spectra, intensity, quality = (array[chosen] for array in raster.read(path, line, rows))
+    return Block(
+        spectra=spectra.reshape(*lead, *spectra.shape[1:]),
+        intensity=intensity.reshape(*lead, -1),
+        time=repeats.time[piece],
+        phase=cut.phase[piece],
+        exposure=raster.exposure[rows][chosen].reshape(lead).astype(np.float32),
+        quality=quality.reshape(*lead, -1),
+        position=raster.position[rows][chosen].reshape(*lead, -1, 2),
+    )
+
+
+def _settings(rasters: Sequence[Raster], time: np.ndarray) -> dict[str, float | int | str]:
+    """Plain facts about how the observation was made; header keywords under their own names.
+
+    Keywords that differ between files: the median of numbers, all of the strings.
+    """
+    first = rasters[0]
+    exposure = np.concatenate([raster.exposure for raster in rasters])
+    x, y = np.concatenate([raster.position[raster.exposure > 0].reshape(-1, 2) for raster in rasters]).mean(axis=0)
+    settings: dict[str, float | int | str] = {
+        "instrument": "IRIS",
+        "mode": first.mode,
+        "steps": time.shape[1],
+        "exposure": float(np.median(exposure[exposure > 0])),
+        "x": float(x),
+        "y": float(y),
+    }
+    if len(time) > 1:
+        settings["cadence"] = float(np.median(np.diff(np.median(time, axis=1))))
+    for key in first.settings:
+        values = [raster.settings[key] for raster in rasters if key in raster.settings]
+        numbers = [value for value in values if not isinstance(value, str)]
+        if numbers:
+            settings[key] = float(np.median(numbers))
+        else:
+            settings[key] = ", ".join(dict.fromkeys(str(value) for value in values))
+    distance = settings.get("DSUN_OBS")
+    if isinstance(distance, float):
+        settings["mu"] = mu(float(x), float(y), distance)
+    return settings
+
+
+def mu(x: float, y: float, distance: float) -> float:
+    """Cosine of the heliocentric angle at helioprojective x, y in arcsec; 0 beyond the limb. distance: m."""
+    offset = np.hypot(x, y) * np.pi / 180 / 3600
+    return float(np.sqrt(max(0.0, 1 - (np.sin(offset) * distance / SOLAR_RADIUS) ** 2)))
+
+
+def _recipe(line: Line, window: Window) -> dict[str, float | int | str | bool | None]:
+    """Every choice that decides what a shard holds, by dotted key."""
+
+    def flatten(prefix: str, value: object) -> Iterator[tuple[str, float | int | str | bool | None]]:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                yield from flatten(f"{prefix}.{key}", inner)
+        elif isinstance(value, tuple):
+            for index, inner in enumerate(value):
+                yield from flatten(f"{prefix}.{index}", inner)
+        else:
+            assert value is None or isinstance(value, float | int | str), f"{prefix} is {value!r}"
+            yield prefix, value
+
+    chosen = {key: asdict(line)[key] for key in ("detector", "start", "stop", "points", "cores", "rules")}
+    return dict(flatten("line", chosen)) | dict(flatten("window", asdict(window)))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

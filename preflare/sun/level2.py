@@ -1,0 +1,292 @@
+"""One IRIS level-2 raster file: checked when opened, then read in pieces onto a line's grid.
+
+The file has a primary header that describes its spectral windows (TDETn, TWMINn, TWMAXn), an image
+(exposure, slit, wavelength) for each, and a table with a row for each exposure whose columns its own header names
+(TIME, EXPTIMEN, XCENIX, ...). The window is the one whose own wavelength axis covers the line, whatever its name.
+
+Null, non-finite and saturated pixels are found in the native counts and masked before anything is divided or
+interpolated, so that nothing is interpolated across them (paper Sect. 2). An infinite count is a saturated pixel:
+``iris_prep`` writes it so, while int16 files end at a ceiling.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from preflare.errors import Level2Error
+from preflare.sun.line import Line, Rules
+from preflare.sun.observation import instant
+from preflare.sun.quality import assess
+
+RASTER, SIT_AND_STARE = "raster", "sit-and-stare"
+# The smallest raster step is 0.33 arcsec; V34 programmes step backwards, so look at the size.
+STANDING_STILL = 0.01
+# Values of native counts handled at once; a dense raster is larger than memory should have to be.
+CHUNK = 2**23
+# Copied into the settings under their own names, where the file has them.
+KEYWORDS = ("SUMSPTRF", "SUMSPTRN", "SUMSPAT", "IAECFLAG", "SAA", "SAT_ROT", "DSUN_OBS", "OBS_DESC", "VER_RF2")
+
+
+@dataclass(frozen=True, eq=False)
+class Raster:
+    """What is known of a raster file before its spectra are read.
+
+    name: of the file, for messages. start: STARTOBS. mode: RASTER or SIT_AND_STARE.
+    hdu: number of the line's window. wavelength: (native,) Å, its axis.
+    time: (exposure,) s from start, as the file has it. exposure: (exposure,) s, of the line's detector.
+    position: (exposure, slit, 2) helioprojective x, y, arcsec.
+    settings: header keywords worth keeping.
+    """
+
+    name: str
+    start: datetime
+    obsid: str
+    mode: str
+    hdu: int
+    wavelength: np.ndarray
+    time: np.ndarray
+    exposure: np.ndarray
+    position: np.ndarray
+    settings: dict[str, float | int | str]
+
+    @property
+    def id(self) -> str:
+        """Start and OBSID, "20140329_140938_3860258481"."""
+        return f"{self.start:%Y%m%d_%H%M%S}_{self.obsid}"
+
+    @property
+    def begin(self) -> float:
+        """Time of the first exposure that was taken, s from start; a lost exposure's time means nothing."""
+        taken = self.exposure > 0
+        return float(self.time[taken].min() if taken.any() else self.time.min())
+
+    @property
+    def dispersion(self) -> float:
+        """Å per native pixel."""
+        return abs(float(self.wavelength[1] - self.wavelength[0]))
+
+    @classmethod
+    def open(cls, path: Path, line: Line, name: str | None = None) -> "Raster":
+        """Read and check everything but the spectra.
+
+        name: for messages, where the path is a temporary copy.
+        Raises Level2Error if the file is not a level-2 raster, is cut short, or does not cover the line.
+        """
+        name = name or path.name
+        with _open(path, name) as hdus:
+            primary = hdus[0].header
+            start, obsid = _identity(primary, name)
+            hdu, wavelength = _window(hdus, line, name)
+            header = hdus[hdu].header
+            table = _exposures(hdus, header["NAXIS3"], line.detector, name)
+            position = _position(header, table)
+        return cls(
+            name=name,
+            start=start,
+            obsid=obsid,
+            mode=_mode(primary, name),
+            hdu=hdu,
+            wavelength=wavelength,
+            time=table["TIME"],
+            exposure=table["EXPOSURE"],
+            position=position,
+            settings=_settings(primary),
+        )
+
+    def read(self, path: Path, line: Line, exposures: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Spectra (exposure, slit, wavelength), intensity and quality (exposure, slit) of some exposures.
+
+        Only the line's window is read, and of it only the wavelengths that are needed.
+        """
+        taps = Taps.between(self.wavelength, line.wavelength)
+        first, last, _ = exposures.indices(len(self.time))
+        step = max(1, CHUNK // (self.position.shape[1] * taps.count))
+        parts = []
+        with _open(path, self.name) as hdus:
+            section = hdus[self.hdu].section
+            for at in range(first, last, step):
+                rows = slice(at, min(at + step, last))
+                counts = section[rows, :, taps.first : taps.first + taps.count].astype(np.float32)
+                values, missing, saturated = resample(counts, taps, line.rules)
+                exposure = self.exposure[rows]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    flux = values / exposure[:, None, None].astype(np.float32)
+                parts.append(assess(flux, missing, saturated, exposure, line))
+        spectra, intensity, quality = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return spectra, intensity, quality
+
+
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """Linear interpolation as two native pixels and a weight for each grid point.
+
+    first, count: the native pixels needed. left: (points,) index of the first of the two, from ``first``.
+    weight: (points,) float32 in [0, 1], of the second.
+    """
+
+    first: int
+    count: int
+    left: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def between(cls, axis: np.ndarray, grid: np.ndarray) -> "Taps":
+        """From an evenly spaced axis to a grid that it covers."""
+        index = (grid - axis[0]) / ((axis[-1] - axis[0]) / (len(axis) - 1))
+        left = np.clip(np.floor(index).astype(int), 0, len(axis) - 2)
+        first, last = int(left.min()), int(left.max()) + 1
+        return cls(first, last - first + 1, left - first, np.clip(index - left, 0, 1).astype(np.float32))
+
+
+def resample(counts: np.ndarray, taps: Taps, rules: Rules) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Interpolate native counts (..., native) in DN to the grid and say which points masked pixels touch.
+
+    Returns values, missing and saturated, each (..., wavelength); values are meaningless where masked.
+    """
+    saturated = counts >= rules.saturation
+    missing = ~(counts >= rules.null) & ~saturated
+    left, right = taps.left, taps.left + 1
+    # A native pixel touches a grid point if it has any weight in it.
+    uses_left, uses_right = taps.weight < 1, taps.weight > 0
+    counts = np.where(missing | saturated, np.float32(0), counts)
+    # In this form two equal neighbours give their very value, which the overexposure rule looks for.
+    values = counts[..., left]
+    values += taps.weight * (counts[..., right] - values)
+    touched = [(mask[..., left] & uses_left) | (mask[..., right] & uses_right) for mask in (missing, saturated)]
+    return values, touched[0], touched[1]
+
+
+@contextmanager
+def _open(path: Path, name: str) -> Iterator[fits.HDUList]:
+    with warnings.catch_warnings():
+        # Astropy warns of truncation and goes on; we look for ourselves and stop.
+        warnings.simplefilter("ignore", AstropyWarning)
+        try:
+            with fits.open(path, mode="readonly", memmap=False, do_not_scale_image_data=False) as hdus:
+                _check_length(hdus, path, name)
+                yield hdus
+        except FileNotFoundError:
+            raise Level2Error(f"There is no file {path}.") from None
+        except (OSError, EOFError, KeyError, fits.VerifyError) as error:
+            reason = (str(error).strip("' \"\n") or type(error).__name__).splitlines()[0].rstrip(".")
+            raise Level2Error(f"{name} cannot be read as a level-2 FITS file ({reason}). Download it again.") from error
+
+
+def _check_length(hdus: fits.HDUList, path: Path, name: str) -> None:
+    size = path.stat().st_size
+    for number in range(len(hdus)):
+        info = hdus[number].fileinfo()
+        if info["datLoc"] + info["datSpan"] > size:
+            raise Level2Error(
+                f"{name} is cut short: it has {size} bytes, its HDU {number} ends at "
+                f"{info['datLoc'] + info['datSpan']}. Download it again."
+            )
+
+
+def _identity(primary: fits.Header, name: str) -> tuple[datetime, str]:
+    telescope, instrument = (str(primary.get(key, "")).strip() for key in ("TELESCOP", "INSTRUME"))
+    if telescope != "IRIS":
+        raise Level2Error(
+            f"{name} is not from IRIS: TELESCOP is {telescope or 'not given'}. Keep only IRIS level-2 files here."
+        )
+    if instrument != "SPEC":
+        raise Level2Error(f"{name} is no raster: INSTRUME is {instrument or 'not given'}, expected SPEC.")
+    if primary.get("LVL_NUM", primary.get("DATA_LEV")) != 2:
+        raise Level2Error(
+            f"{name} is of level {primary.get('LVL_NUM', primary.get('DATA_LEV'))}, expected 2. "
+            "Download the level-2 file."
+        )
+    try:
+        return instant(str(primary["STARTOBS"]).strip()), f"{int(primary['OBSID']):010d}"
+    except (KeyError, ValueError) as error:
+        raise Level2Error(
+            f"{name} does not say which observation it belongs to: STARTOBS is {primary.get('STARTOBS')!r} and "
+            f"OBSID {primary.get('OBSID')!r}. Download it again."
+        ) from error
+
+
+def _mode(primary: fits.Header, name: str) -> str:
+    positions, step = primary.get("NRASTERP"), primary.get("STEPS_AV")
+    if positions is None and step is None:
+        raise Level2Error(f"{name} has neither NRASTERP nor STEPS_AV, so it may be a raster or a sit-and-stare.")
+    still = positions == 1 or (step is not None and abs(step) < STANDING_STILL)
+    return SIT_AND_STARE if still else RASTER
+
+
+def _window(hdus: fits.HDUList, line: Line, name: str) -> tuple[int, np.ndarray]:
+    """Number and wavelength axis of the image that covers the line."""
+    primary = hdus[0].header
+    found = []
+    for number in range(1, len(hdus)):
+        if f"TWMIN{number}" not in primary or not str(primary.get(f"TDET{number}", "")).startswith(line.detector):
+            continue
+        header = hdus[number].header
+        if header["NAXIS"] != 3 or header["NAXIS1"] < 2:
+            continue
+        axis = header["CRVAL1"] + header["CDELT1"] * header.get("PC1_1", 1.0) * (
+            np.arange(header["NAXIS1"]) + 1 - header["CRPIX1"]
+        )
+        if axis.min() <= line.start and line.stop <= axis.max():
+            return number, axis
+        text = f"{axis.min():.2f} to {axis.max():.2f}"
+        if primary[f"TWMIN{number}"] <= line.start and line.stop <= primary[f"TWMAX{number}"]:
+            text += (
+                f" (the file's TWMIN{number} and TWMAX{number} say {primary[f'TWMIN{number}']:.2f} to "
+                f"{primary[f'TWMAX{number}']:.2f}, but its axis does not reach that far)"
+            )
+        found.append(text)
+    raise Level2Error(
+        f"{name} does not cover {line.title}, {line.start:.2f} to {line.stop:.2f} Å: its {line.detector} windows are "
+        f"{'; '.join(found) or 'none'}. Take another file, or another line."
+    )
+
+
+def _exposures(hdus: fits.HDUList, count: int, detector: str, name: str) -> dict[str, np.ndarray]:
+    """The columns we need of the table of exposures, (exposure,) float64 each; the exposure time as EXPOSURE."""
+    columns = ("TIME", f"EXPTIME{detector[0]}", "XCENIX", "YCENIX", "PC2_2IX", "PC3_2IX")
+    table = next((hdu for hdu in hdus[1:] if all(key in hdu.header for key in columns)), None)
+    if table is None:
+        raise Level2Error(
+            f"{name} has no table of exposures (an HDU whose header names {', '.join(columns)}): it is cut short or "
+            "not a level-2 raster. Download it again."
+        )
+    data = table.data
+    if data.ndim != 2 or len(data) != count:
+        raise Level2Error(f"{name} has a table of exposures of shape {data.shape}, expected {count} rows.")
+    values = {key: data[:, int(table.header[key])].astype(np.float64) for key in columns}
+    values["EXPOSURE"] = values.pop(columns[1])
+    if not np.isfinite(values["TIME"]).all():
+        raise Level2Error(f"{name} has exposures without a time (TIME is not finite). Download it again.")
+    return values
+
+
+def _position(header: fits.Header, table: dict[str, np.ndarray]) -> np.ndarray:
+    """(exposure, slit, 2) float32 arcsec: each exposure's own pointing, and along the slit by its own roll.
+
+    The same as the window's WCS, but where that holds one pointing and roll for all exposures, the table has one
+    for each. In a sit-and-stare CDELT3 is 0 and the table's PC3_2 stands for the sine of the roll itself.
+    """
+    along = np.arange(header["NAXIS2"]) + 1 - header["CRPIX2"]
+    scale = header["CDELT3"] or header["CDELT2"]
+    x = table["XCENIX"][:, None] + scale * table["PC3_2IX"][:, None] * along
+    y = table["YCENIX"][:, None] + header["CDELT2"] * table["PC2_2IX"][:, None] * along
+    return np.stack([x, y], axis=-1).astype(np.float32)
+
+
+def _settings(primary: fits.Header) -> dict[str, float | int | str]:
+    settings: dict[str, float | int | str] = {}
+    for key in KEYWORDS:
+        value = primary.get(key)
+        if isinstance(value, str):
+            settings[key] = value.strip()
+        elif isinstance(value, int | float) and math.isfinite(value):
+            settings[key] = value
+    return settings
