@@ -179,5 +179,5 @@ def _draw(pool: Pool, size: int, stream: np.random.Generator) -> Pool:
     rows = np.concatenate(list(pool.values()))
     order = stream.permutation(len(rows))
     first = np.unique(owner[order], return_index=True)[1]
-    taken = np.concatenate([order[np.sort(first)], np.delete(order, first)])[:size]
+    taken = np.concatenate([order[first], np.delete(order, first)])[:size]
     return {name: np.sort(rows[taken[owner[taken] == place]]) for place, name in enumerate(pool)}

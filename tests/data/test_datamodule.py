@@ -3,6 +3,7 @@
 import pickle
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from preflare.command import CONF
@@ -21,23 +23,38 @@ from preflare.data.partition import Partitioner
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError, PartitionError, ShardError
 from preflare.sun.line import Line
+from preflare.sun.observation import Label
 
-NAMES = [f"{label}_2014010{day}_000000_3860000000" for label, days in (("AR", 4), ("PF", 5)) for day in range(days)]
+MakeShard = Callable[..., Path]
+
+# As make_shard names them.
+NAMES = [f"AR_2014031{day}_140000_3860258481" for day in range(4)]
+NAMES += [f"PF_2014031{day}_140000_3860258482" for day in range(5)]
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory, make_shard: Callable[..., Shard]) -> Path:
-    """Four AR and five PF observations, and one of the quiet Sun that no partition uses."""
-    folder = tmp_path_factory.mktemp("shards")
-    for number, name in enumerate(NAMES):
-        make_shard(folder, name, shape=(2 + number % 3, 3, 5), number=number)
-    make_shard(folder, "QS_20140101_000000_3860000000")
+def line() -> Line:
+    return instantiate(OmegaConf.load(CONF / "line/mg_ii.yaml"))
+
+
+def fill(folder: Path, make_shard: MakeShard, without: str = "") -> Path:
+    """The shards of NAMES; the one named in without has no clean spectrum."""
+    for name in NAMES:
+        make_shard(folder, Label[name[:2]], int(name[10]), clean=name != without)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory, make_shard: MakeShard) -> Path:
+    """The nine, and one of the quiet Sun that no partition uses."""
+    folder = fill(tmp_path_factory.mktemp("shards"), make_shard)
+    make_shard(folder, Label.QS, 0)
     return folder
 
 
 @pytest.fixture
-def build(root: Path, tiny_line: Line) -> Callable[..., FlareDataModule]:
-    def make(where: Path = root, line: Line = tiny_line, validation: int = 0, **changes: int) -> FlareDataModule:
+def build(root: Path, line: Line) -> Callable[..., FlareDataModule]:
+    def make(where: Path = root, line: Line = line, validation: int = 0, **changes: int) -> FlareDataModule:
         rules = Partitioner(seed=2, test_observations=1, validation=validation, test_share=1.0)
         return FlareDataModule(str(where), line, rules, **({"batch_size": 16, "seed": 3} | changes))
 
@@ -69,7 +86,7 @@ def test_a_side_holds_the_chosen_spectra_of_its_shards_and_no_others(build, vali
                 expected.append(cube[repeat, step, pixel])
                 labels.append(name.startswith("PF"))
                 places.append(place)
-        assert dataset.spectra.shape == (len(expected), 1, 64)
+        assert dataset.spectra.shape == (len(expected), 1, 240)
         assert np.array_equal(dataset.spectra[:, 0].numpy(), np.stack(expected))
         assert dataset.labels.tolist() == labels and dataset.observation.tolist() == places
         assert 2 * sum(labels) == len(labels), "as many AR as PF"
@@ -100,11 +117,13 @@ def test_an_epoch_visits_every_spectrum_once(build, workers: int) -> None:
     data = build(workers=workers)
     data.setup()
     dataset, loader = data.datasets["train"], data.train_dataloader()
-    order = permutation(len(dataset), 3, 0)
-    batches = list(loader)
-    assert len(loader) == len(batches) == -(-len(dataset) // 16)
-    assert torch.equal(torch.cat([spectra for spectra, _ in batches]), dataset.spectra[order])
-    assert torch.equal(torch.cat([labels for _, labels in batches]), dataset.labels[order])
+    for epoch in (0, 1):
+        loader.sampler.set_epoch(epoch)
+        order = permutation(len(dataset), 3, epoch)
+        batches = list(loader)
+        assert len(loader) == len(batches) == -(-len(dataset) // 16)
+        assert torch.equal(torch.cat([spectra for spectra, _ in batches]), dataset.spectra[order])
+        assert torch.equal(torch.cat([labels for _, labels in batches]), dataset.labels[order])
 
 
 def test_evaluation_keeps_the_order_and_leaves_nothing_out(build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +153,7 @@ class Witness(pl.LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer = nn.Linear(64, 2)
+        self.layer = nn.Linear(240, 2)
         self.epochs: list[list[Tensor]] = []
         self.evaluated: dict[int, int] = {}
 
@@ -177,19 +196,31 @@ def test_lightning_sees_another_order_each_epoch_and_every_side(build, tmp_path:
 
 
 def test_the_configs_build_it(root: Path) -> None:
+    groups = ["+line=mg_ii", "+data=shards", "+partition=paper", "+seed=7", f"data.root={root}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose(overrides=["+line=mg_ii", "+data=shards", "+partition=paper", "+seed=7", f"data.root={root}"])
-    data = instantiate(config.data)
+        data = instantiate(compose(overrides=[*groups, "partition.seed=9", "partition.test_observations=2"]).data)
     assert isinstance(data, FlareDataModule)
     assert (data.batch_size, data.seed, data.workers) == (64, 7, 0)
-    assert data.partitioner == Partitioner(seed=0, test_observations=5, validation=0, test_share=0.4)
-    with pytest.raises(ShardError, match="holds the line tiny, expected mg_ii"):
-        data.setup()
+    assert data.partitioner == Partitioner(seed=9, test_observations=2, validation=0, test_share=0.4)
+    data.setup()
+    assert data.partition.seed == 9 and len(data.partition.sides["test"]) == 4
 
 
-def test_too_few_observations_are_refused_before_anything_is_read(root, tiny_line, monkeypatch) -> None:
+def test_shards_of_another_line_are_refused(build, line: Line) -> None:
+    with pytest.raises(ShardError, match="holds the line mg_ii, expected si_iv"):
+        build(line=replace(line, name="si_iv")).setup()
+
+
+def test_shards_of_two_origins_are_refused(build, make_shard, tmp_path: Path) -> None:
+    fill(tmp_path, make_shard)
+    make_shard(tmp_path, Label.AR, 8, origin="level2")
+    with pytest.raises(ShardError, match="mixes shards of origins level2 and simulation"):
+        build(tmp_path).setup()
+
+
+def test_too_few_observations_are_refused_before_anything_is_read(root: Path, line: Line, monkeypatch) -> None:
     monkeypatch.setattr(Shard, "read", lambda *_: pytest.fail("read"))
-    data = FlareDataModule(str(root), tiny_line, Partitioner(0, 5, 0, 0.4), batch_size=16, seed=0)
+    data = FlareDataModule(str(root), line, Partitioner(0, 5, 0, 0.4), batch_size=16, seed=0)
     with pytest.raises(PartitionError, match="There are 4 AR and 5 PF observations; .* needs at least 6"):
         data.setup()
 
@@ -200,33 +231,36 @@ def test_a_folder_without_shards_says_how_to_make_some(build, tmp_path: Path) ->
 
 
 def test_a_folder_of_quiet_sun_alone_is_refused(build, make_shard, tmp_path: Path) -> None:
-    make_shard(tmp_path, "QS_20140101_000000_3860000000")
+    make_shard(tmp_path, Label.QS, 0)
     with pytest.raises(PartitionError, match="There are 0 AR and 0 PF observations"):
         build(tmp_path).setup()
 
 
 def test_an_observation_without_a_clean_spectrum_is_named(build, make_shard, tmp_path: Path) -> None:
-    for name in NAMES:
-        make_shard(tmp_path, name, clean=name != NAMES[2])
+    fill(tmp_path, make_shard, without=NAMES[2])
     with pytest.raises(PartitionError, match=f"{NAMES[2]}, of the .* side, has no clean spectrum"):
         build(tmp_path).setup()
 
 
 def test_a_copied_shard_cannot_train_and_test_at_once(build, make_shard, tmp_path: Path) -> None:
-    for name in NAMES:
-        make_shard(tmp_path, name)
+    fill(tmp_path, make_shard)
     (tmp_path / "copy.h5").write_bytes((tmp_path / f"{NAMES[0]}.h5").read_bytes())
     with pytest.raises(PartitionError, match=f"more than one shard of {NAMES[0]}"):
         build(tmp_path).setup()
 
 
-def test_a_clean_spectrum_that_is_not_finite_is_refused(build, make_shard, tmp_path: Path) -> None:
-    for name in NAMES:
-        make_shard(tmp_path, name, shape=(3, 3, 5), nan_but_clean=name == NAMES[5])
-    # Everything is used: all have the same size, and one AR observation trains for each PF.
-    (tmp_path / f"{NAMES[8]}.h5").unlink()
+def test_a_clean_spectrum_that_is_not_finite_is_refused(build, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Shard.read
+
+    def spoiled(shard: Shard, name: str) -> np.ndarray:
+        values = read(shard, name)
+        if shard.name == NAMES[5] and name == "spectra":
+            values[..., 3] = np.inf
+        return values
+
+    monkeypatch.setattr(Shard, "read", spoiled)
     with pytest.raises(ShardError, match=f"{NAMES[5]}.h5 has spectra that are flagged clean but are not finite"):
-        build(tmp_path).setup()
+        build().setup()
 
 
 @pytest.mark.parametrize(
