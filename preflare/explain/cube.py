@@ -91,7 +91,7 @@ def _scatter(dataset: h5py.Dataset, index: np.ndarray, rows: np.ndarray) -> None
         dataset[repeat] = block.reshape(dataset.shape[1:])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cube:
     """A cube on disk. Holds no file handle.
 

@@ -93,18 +93,20 @@ class Explanation:
                 ORIGINS[foreign[0]],
                 ORIGINS[run.record["trained_on"]["origin"]],
             )
-        cubes = []
+        cubes, already = [], 0
         with _progress() as progress:
             for shard in shards:
                 path = run.folder.cube(shard.name)
                 attributes = about | _about_shard(run, shard)
                 if cube.is_same(path, attributes):
-                    log.info("%s is already explained.", shard.name)
+                    already += 1
                 else:
                     if path.exists():
                         log.info("%s was explained in another way before; its cube is replaced.", shard.name)
                     self._explain(network, shard, baselines, path, attributes, progress)
                 cubes.append(Cube.open(path))
+        if already:
+            log.info("%d of %d observations were already explained in this way.", already, len(shards))
         return cubes
 
     def _explain(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from preflare.explain.cube import Cube
@@ -53,22 +54,24 @@ def summarise(one: Cube) -> Summary:
 def table(summaries: Sequence[Summary]) -> Table:
     """The closing table of explain."""
     made = Table(
-        title="Scores in the analysis window, attributions of the log-odds",
-        caption="residual: median of |sum of attributions - (F(x) - mean F of the baselines)|, relative to the latter",
+        title="Scores in the analysis window, attributions of the log-odds of PF",
+        caption="> 0.5: share of the spectra. residual: by how much expected gradients miss their sum (median).",
         title_justify="left",
         caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     for column in ("observation", "side"):
         made.add_column(column, no_wrap=True)
-    for column in ("spectra", "mean score", "above 0.5", "explained", "residual"):
-        made.add_column(column, justify="right")
+    for column in ("spectra", "score", "> 0.5", "explained", "residual"):
+        made.add_column(column, justify="right", no_wrap=True)
     for one in summaries:
         made.add_row(
             one.observation,
             one.side,
             f"{one.spectra:,}",
             f"{one.score:.3f}",
-            f"{one.above_half:.1%}",
+            f"{one.above_half:.0%}",
             f"{one.explained:,}",
             f"{one.residual:.1%}",
         )

@@ -42,6 +42,11 @@ def applied() -> Iterator[None]:
         yield
 
 
+def rule(axes: Axes, wavelength: float) -> None:
+    """A thin vertical line behind everything else."""
+    axes.axvline(wavelength, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
+
+
 def mark(axes: Axes, wavelengths: Mapping[str, float], size: float = 8.0) -> None:
     """Mark wavelengths by thin vertical lines, named above the axes; names that would collide go up a row.
 
@@ -53,7 +58,7 @@ def mark(axes: Axes, wavelengths: Mapping[str, float], size: float = 8.0) -> Non
     for name, wavelength in sorted(wavelengths.items(), key=lambda item: item[1]):
         if not low <= wavelength <= high:
             continue
-        axes.axvline(wavelength, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
+        rule(axes, wavelength)
         # Half the width of the text in points; DejaVu Sans has about 0.62 em per character.
         half = 0.5 * 0.62 * size * (len(name) + 1)
         place = (wavelength - low) / (high - low) * width

@@ -1,0 +1,163 @@
+"""The sentences of the page, with this run's numbers."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from hydra.utils import instantiate
+
+from preflare.explain.cube import Cube
+from preflare.explain.explanation import ORIGINS
+from preflare.explain.summary import summarise
+from preflare.model.tables import CHOSEN_BY_TEST
+from preflare.report.spectra import METHODS, RULE, Shown, strongest
+from preflare.run import Run
+from preflare.sun.line import Line
+from preflare.sun.observation import Label
+
+
+def title(record: Mapping[str, Any], line: Line) -> str:
+    """What the page is about and on what data."""
+    return f"{line.title} spectra before a flare: a network trained on {ORIGINS[record['trained_on']['origin']]}"
+
+
+def lead(run: Run, line: Line) -> str:
+    """What was trained, on how much."""
+    network = instantiate(run.config.model)
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    counts = run.record["partition"]["sides"]["train"]
+    return (
+        f"A {type(network).__name__} with {weights:,} weights learned from {sum(counts.values()):,} spectra of "
+        f"{len(counts)} observations to tell spectra of regions about to flare (PF) from spectra of regions that did "
+        f"not (AR). A spectrum has {line.points} points from {line.start} to {line.stop} Å and is divided by its own "
+        "maximum."
+    )
+
+
+def warnings(record: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before any number."""
+    found = []
+    if record["trained_on"]["origin"] == "simulation":
+        found.append(
+            "Simulated data: the network was trained and tested on the simulated Sun. Its skill says how well the "
+            "simulation can be told apart, and nothing about real active regions."
+        )
+    if record["dead"]:
+        found.append("This network is dead: it gives the same answer to every spectrum, after every restart.")
+    return found
+
+
+def skill(record: Mapping[str, Any]) -> str:
+    """Under the table of skill."""
+    side = record["partition"]["chosen_by"]
+    sentences = [f"At epoch {record['best_epoch']}, the one with the lowest loss on the {side} side."]
+    if side == "test":
+        sentences.append(CHOSEN_BY_TEST)
+    sentences.append(
+        "TSS is recall plus specificity minus 1: 1 is perfect, 0 is no skill. Spectra of one observation resemble "
+        f"each other: the test side is {len(record['partition']['sides']['test'])} independent cases, not thousands."
+    )
+    return " ".join(sentences)
+
+
+def curve(run: Run) -> str:
+    """Under the learning curve."""
+    record = run.record
+    side = record["partition"]["chosen_by"]
+    train = np.array([row["train/loss"] for row in run.history])
+    chosen = np.array([row[f"{side}/loss"] for row in run.history])
+    best = record["best_epoch"]
+    return (
+        f"Cross-entropy after each epoch, both sides with the same weights; answering one half to everything costs "
+        f"{np.log(2):.3f}. Black, training side: {train[0]:.3f} after the first epoch, {train[-1]:.3f} after the last. "
+        f"Grey, {side} side, which chooses the epoch: lowest {chosen[best]:.3f} at epoch {best} (red), "
+        f"{chosen[-1]:.3f} after the last. Blue: lowest mean of both, epoch {record['best_mean_epoch']}."
+    )
+
+
+def method(groups: Sequence[tuple[str, Sequence[Cube]]]) -> str:
+    """How to read the coloured spectra."""
+    cubes = [cube for _, members in groups for cube in members]
+    if not cubes:
+        return ""
+    without = "" if "gradcam" in cubes[0].names else " This network has no convolution, so there is no Grad-CAM."
+    return (
+        "Each line is one held-out spectrum. Its colour is what each wavelength contributed to the log-odds of PF: "
+        "red and orange for PF, blue against, grey nothing; dotted where the method has no value. Shown are "
+        f"{RULE} of each class. The colours of one method mean the same in every panel of this page (the scale ends "
+        "at the 99th percentile of the spectra shown). Expected gradients add up to the difference between a "
+        "spectrum's log-odds and their mean over the baselines; Grad-CAM has no such unit, sees only broad features, "
+        f"and is drawn as published.{without}"
+    )
+
+
+def attributions(members: Sequence[Cube], chosen: Sequence[Shown], line: Line) -> str:
+    """Under a figure of coloured spectra."""
+    summaries = [summarise(cube) for cube in members]
+    count = sum(one.explained for one in summaries)
+    spectra = sum(one.spectra for one in summaries)
+    scores = ", ".join(f"{one.score:.3f} ({one.rank})" for one in chosen)
+    mean = sum(one.score * one.spectra for one in summaries) / spectra
+    sentences = [
+        f"Scores from top to bottom: {scores}; the mean over all {spectra:,} clean spectra in the analysis window is "
+        f"{mean:.3f}."
+    ]
+    for name, title in METHODS.items():
+        if name in members[0].names:
+            place, _ = strongest(members, name)
+            sentences.append(f"Over the {count:,} explained spectra {title} are strongest {_near(place, line)}.")
+    residual = float(np.median([one.residual for one in summaries]))
+    sentences.append(f"Expected gradients miss their sum by {residual:.1%} (median).")
+    return " ".join(sentences).replace("Grad-CAM are", "Grad-CAM is")
+
+
+def remark(origin: str, trained_on: str) -> str:
+    """In the corner of a figure: what is shown, and what the model knows."""
+    if origin == trained_on:
+        return f"{ORIGINS[origin]}"
+    return f"{ORIGINS[origin]}; model trained on {ORIGINS[trained_on]}"
+
+
+def foreign(record: Mapping[str, Any], cubes: Sequence[Cube]) -> list[str]:
+    """What a reader must know about observations that are not the run's own."""
+    trained_on = record["trained_on"]["origin"]
+    found = []
+    for origin in sorted({str(cube.attributes["origin"]) for cube in cubes} - {trained_on}):
+        found.append(
+            f"These spectra are {ORIGINS[origin]}, and the model was trained on {ORIGINS[trained_on]}: scores and "
+            "colours show how this model reacts to them, not what the Sun was about to do."
+        )
+    unknown = [str(cube.attributes["observation"]) for cube in cubes if cube.attributes["label"] == Label.UNKNOWN]
+    if unknown:
+        found.append(f"No label (NA): nothing is known here about a flare in {', '.join(unknown)}.")
+    return found
+
+
+def commands(run: Run, foreign: Sequence[Cube]) -> str:
+    """The commands that make this page again."""
+    lines = [shlex.join(["python", "train.py", *run.record["overrides"]]), command("explain", run)]
+    lines += [
+        shlex.join(["python", "explain.py", f"run={run.folder.path}", f"shards={c.attributes['shard']}"])
+        for c in foreign
+    ]
+    return "\n".join([*lines, command("report", run)])
+
+
+def command(verb: str, run: Run) -> str:
+    """A verb on this run."""
+    return shlex.join(["python", f"{verb}.py", f"run={run.folder.path}"])
+
+
+def _near(wavelength: float, line: Line) -> str:
+    """ "at 2798.60 Å (0.17 Å blueward of triplet)"."""
+    marks = {**line.cores, **line.features}
+    name = min(marks, key=lambda one: abs(marks[one] - wavelength))
+    offset = wavelength - marks[name]
+    side = "redward" if offset > 0 else "blueward"
+    where = (
+        f"on {name}"
+        if abs(offset) < (line.stop - line.start) / (line.points - 1)
+        else f"{abs(offset):.2f} Å {side} of {name}"
+    )
+    return f"at {wavelength:.2f} Å ({where})"
