@@ -224,9 +224,12 @@ def _mode(primary: fits.Header, name: str) -> str:
 def _window(hdus: fits.HDUList, line: Line, name: str) -> tuple[int, np.ndarray]:
     """Number and wavelength axis of the image that covers the line."""
     primary = hdus[0].header
+    windows = [int(key[5:]) for key in primary if key.startswith("TWMIN") and key[5:].isdecimal()]
+    if max(windows, default=0) >= len(hdus):
+        raise Level2Error(f"{name} is cut short: it has no HDU {max(windows)}, which it announces. Download it again.")
     found = []
-    for number in range(1, len(hdus)):
-        if f"TWMIN{number}" not in primary or not str(primary.get(f"TDET{number}", "")).startswith(line.detector):
+    for number in windows:
+        if not str(primary.get(f"TDET{number}", "")).startswith(line.detector):
             continue
         header = hdus[number].header
         if header["NAXIS"] != 3 or header["NAXIS1"] < 2:
@@ -271,13 +274,15 @@ def _exposures(hdus: fits.HDUList, count: int, detector: str, name: str) -> dict
 def _position(header: fits.Header, table: dict[str, np.ndarray]) -> np.ndarray:
     """(exposure, slit, 2) float32 arcsec: each exposure's own pointing, and along the slit by its own roll.
 
-    The same as the window's WCS, but where that holds one pointing and roll for all exposures, the table has one
-    for each. In a sit-and-stare CDELT3 is 0 and the table's PC3_2 stands for the sine of the roll itself.
+    The same as the window's WCS, but where that has one pointing and roll for a whole raster, the table has one
+    for each exposure. PC2_2 is the cosine of the roll in any file; PC3_2 holds its sine for one step and pixel
+    size only (in a sit-and-stare, and in a resampled file, not those of the header), so that it gives the sign.
     """
-    along = np.arange(header["NAXIS2"]) + 1 - header["CRPIX2"]
-    scale = header["CDELT3"] or header["CDELT2"]
-    x = table["XCENIX"][:, None] + scale * table["PC3_2IX"][:, None] * along
-    y = table["YCENIX"][:, None] + header["CDELT2"] * table["PC2_2IX"][:, None] * along
+    along = header["CDELT2"] * (np.arange(header["NAXIS2"]) + 1 - header["CRPIX2"])
+    cosine = np.clip(table["PC2_2IX"], -1, 1)[:, None]
+    sine = np.sqrt(1 - cosine**2) * np.sign((header["CDELT3"] or 1.0) * table["PC3_2IX"])[:, None]
+    x = table["XCENIX"][:, None] + sine * along
+    y = table["YCENIX"][:, None] + cosine * along
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
