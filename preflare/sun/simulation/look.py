@@ -6,12 +6,10 @@ partition that separates observations but not regions still leaks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from scipy.special import ndtr
-
-from preflare.sun.observation import IDENTITY
 
 REGION_DAYS = 3.0
 # The share of the looks' variance that observations of a region have in common.
@@ -44,17 +42,17 @@ def draw(random: np.random.Generator, region: np.random.Generator) -> Look:
     own, common = random.standard_normal(count), region.standard_normal(count)
     z = iter(np.sqrt(REGION_SHARE) * common + np.sqrt(1 - REGION_SHARE) * own)
     return Look(
-        zero_point=float(5.0 * next(z)),
-        brightness=float(np.exp(0.35 * next(z))),
-        continuum=float(np.exp(0.22 * next(z))),
-        width=float(np.exp(0.09 * next(z))),
-        depth=float(0.06 * next(z)),
-        asymmetry=float(0.07 * next(z)),
+        zero_point=float(3.5 * next(z)),
+        brightness=float(np.exp(0.25 * next(z))),
+        continuum=float(np.exp(0.18 * next(z))),
+        width=float(np.exp(0.07 * next(z))),
+        depth=float(0.05 * next(z)),
+        asymmetry=float(0.05 * next(z)),
         ratio=float(0.05 * next(z)),
-        subordinate=float(0.008 * next(z)),
+        subordinate=float(0.005 * next(z)),
         mu=float(0.35 + 0.63 * ndtr(next(z))),
         azimuth=float(2 * np.pi * ndtr(next(z))),
-        unrest=float(1 / (1 + np.exp(1.6 - 0.7 * next(z)))),
+        unrest=float(1 / (1 + np.exp(2.2 - 0.7 * next(z)))),
     )
 
 
@@ -72,7 +70,5 @@ def regions(ids: Sequence[str]) -> dict[str, str]:
 
 
 def start_of(id: str) -> datetime:
-    """The start that an observation's id states, as a naive UTC datetime."""
-    if not IDENTITY.fullmatch(f"NA_{id}"):
-        raise ValueError(f"{id!r} is not YYYYMMDD_HHMMSS_OBSID")
-    return datetime.strptime(id[:15], "%Y%m%d_%H%M%S")
+    """The start that an observation's id states, an aware UTC datetime."""
+    return datetime.strptime(id[:15], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)

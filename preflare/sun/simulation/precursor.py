@@ -45,7 +45,7 @@ class Patches:
         """Kind (n,) uint8 and weight (n,) in [0, 1], 0 exactly outside the patches, which cover ``share`` (n,)."""
         values = self._fields(x, y, time)
         excess = values[0] - ndtri(1 - np.clip(share, 0, 1))
-        weight = np.clip(excess / 0.6, 0, 1)
+        weight = np.clip(excess / 0.4, 0, 1)
         kind = np.array(KINDS, np.uint8)[np.argmax(values[1:] + self._bias[:, None], axis=0)]
         return np.where(weight > 0, kind, np.uint8(Precursor.NONE)), weight
 
@@ -57,13 +57,13 @@ def disturb(shapes: Shapes, kind: np.ndarray, weight: np.ndarray) -> None:
         return np.where(np.isin(kind, kinds), weight, 0.0)
 
     # Every event heats a little; a bright core over an unchanged photosphere has a low, flat continuum once normalised.
-    shapes.intensity *= 1 + 0.25 * weight + 1.6 * of(Precursor.BRIGHT_CORE)
-    shapes.subordinate += 0.16 * of(Precursor.TRIPLET)
+    shapes.intensity *= 1 + 0.6 * weight + 1.6 * of(Precursor.BRIGHT_CORE)
+    shapes.subordinate += 0.035 * weight + 0.14 * of(Precursor.TRIPLET)
     flow = of(Precursor.RED_WING, Precursor.BLUE_WING)
     away = np.where(kind == Precursor.RED_WING, 1.0, -1.0)
-    shapes.flow += 0.38 * flow
-    shapes.flow_shift += away * 46 * flow
-    shapes.width *= 1 + 0.45 * of(Precursor.BROAD_CORE)
+    shapes.flow += 0.5 * flow
+    shapes.flow_shift += away * 50 * flow
+    shapes.width *= 1 + 0.5 * of(Precursor.BROAD_CORE)
     shapes.wing += 0.12 * of(Precursor.BROAD_CORE)
     shapes.depth *= 1 - 0.95 * of(Precursor.SINGLE_PEAK)
     side = np.where(shapes.asymmetry >= 0, 1.0, -1.0)

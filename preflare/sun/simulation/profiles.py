@@ -78,7 +78,7 @@ class Shapes:
 # Relative to the core's width, so that a broad core is broad in all its parts.
 REVERSAL_WIDTH = 0.47
 ASYMMETRY_WIDTH = 0.6
-WING_WIDTH = 2.2
+WING_WIDTH = 3.0
 FLOW_WIDTH = 18.0  # km/s
 SUBORDINATE_WIDTH = 11.0  # km/s
 REACH = 2.2  # Å either side of a core beyond which its emission is not computed
@@ -129,7 +129,7 @@ def _core(velocity: np.ndarray, column: Mapping[str, np.ndarray]) -> np.ndarray:
     width = column["width"]
     reversal = 1 - column["depth"] * _gaussian(velocity - column["reversal"], REVERSAL_WIDTH * width)
     slope = 1 - column["asymmetry"] * velocity / np.sqrt(velocity**2 + (ASYMMETRY_WIDTH * width) ** 2)
-    wings = column["wing"] / (1 + (velocity / (WING_WIDTH * width)) ** 2) ** 2
+    wings = column["wing"] / (1 + (velocity / (WING_WIDTH * width)) ** 2)
     flow = column["flow"] * _gaussian(velocity - column["flow_shift"], FLOW_WIDTH)
     return _gaussian(velocity, width) * reversal * slope + wings + flow
 

@@ -13,18 +13,22 @@ from preflare.sun.simulation.profiles import Shapes
 from preflare.sun.simulation.programme import ARCSEC_PER_STEP, Schedule
 
 INTENSITY = 62.0  # DN/s, median before the reversal
-CONTINUUM = 10.6  # DN/s, at the median intensity and the raster's mu
+CONTINUUM = 12.6  # DN/s, at the median intensity and the raster's mu
 MU = 0.81
 FOOTPOINT = 14.0  # arcsec over which precursors thin out around it
+LEAD = 1560.0  # s before the onset in which they become more frequent
 
 
 class Scene:
     """One observation's Sun, as functions of place (arcsec from the field's centre) and time (s from its start).
 
-    precursors: factor on how much of the scene precursors cover; 0 in a region that does not flare.
+    flares: whether the schedule's flare takes place, and precursors before it. precursors: factor on how much of
+    the scene they cover.
     """
 
-    def __init__(self, random: np.random.Generator, look: Look, schedule: Schedule, precursors: float) -> None:
+    def __init__(
+        self, random: np.random.Generator, look: Look, schedule: Schedule, flares: bool, precursors: float
+    ) -> None:
         self._look = look
         self._schedule = schedule
         self._slow = Fields(random, 3, length=9.0, duration=2400.0)
@@ -33,8 +37,9 @@ class Scene:
         self._heralds = Patches(random, length=5.0, duration=300.0, preference=0.5)
         # In about two thirds of the observations precursors become more frequent towards onset (paper Fig. 17).
         self.rising = bool(random.random() < 2 / 3)
-        share = random.uniform(0.75, 1.0) if self.rising else random.uniform(0.15, 0.6)
-        self._share = precursors * share
+        share = random.uniform(1.0, 1.4) if self.rising else random.uniform(0.3, 0.9)
+        self._share = precursors * share if flares else 0.0
+        self._flares = flares
         extent = np.array([(schedule.steps - 1) * ARCSEC_PER_STEP, (schedule.slit - 1) * schedule.pixel])
         self.footpoint = random.uniform(-0.3, 0.3, 2) * extent
         self._strength = np.exp(random.uniform(np.log(12), np.log(120)))
@@ -57,11 +62,11 @@ class Scene:
     def share(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> np.ndarray:
         """Probability that a precursor is seen, (n,): highest at the footpoint, 0 from the onset on."""
         onset = self._schedule.onset
-        if onset < 0 or self._share == 0:
+        if self._share == 0:
             return np.zeros(len(x))
         far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
-        place = 0.35 + 0.65 * np.exp(-far2 / (2 * FOOTPOINT**2))
-        moment = 0.45 + 0.55 * np.clip(1 - (onset - time) / 1560, 0, 1) if self.rising else 0.7
+        place = 0.6 + 0.4 * np.exp(-far2 / (2 * FOOTPOINT**2))
+        moment = 0.55 + 0.45 * np.clip(1 - (onset - time) / LEAD, 0, 1) if self.rising else 0.7
         return np.where(time < onset, np.clip(self._share * place * moment, 0, 0.97), 0.0)
 
     def _quiet(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> Shapes:
@@ -69,13 +74,13 @@ class Scene:
         activity, photosphere, spot = self._slow(x, y, time)
         shift, width, depth, reversal, asymmetry, ratio = self._fast(x, y, time)
         # Quiet Sun and plage are one distribution, skewed to the bright side; spots are dark and single-peaked.
-        log_level = 0.62 * activity + 0.12 * activity**2 - 0.12 + 0.16 * width
+        log_level = 0.70 * activity + 0.10 * activity**2 - 0.10 + 0.16 * width
         umbra = np.clip((spot - 1.5) / 0.5, 0, 1)
         level = np.exp(log_level)
         limb = 1 - look.mu
         return Shapes(
             intensity=INTENSITY * look.brightness * level * (1 - 0.6 * umbra),
-            ratio=1.27 + look.ratio + 0.06 * ratio,
+            ratio=1.27 + look.ratio + 0.08 * ratio,
             continuum=CONTINUUM
             * look.continuum
             * (0.4 + 0.6 * look.mu)
@@ -87,24 +92,24 @@ class Scene:
             width=20.0
             * look.width
             * level**0.12
-            * np.exp(0.09 * width)
+            * np.exp(0.12 * width)
             * (1 + 0.12 * (limb - 1 + MU))
             * (1 - 0.15 * umbra),
             depth=np.clip(
-                (0.66 + look.depth + 0.12 * limb - 0.05 * log_level + 0.13 * depth) * (1 - 0.8 * umbra), 0.0, 0.95
+                (0.62 + look.depth + 0.12 * limb - 0.05 * log_level + 0.14 * depth) * (1 - 0.8 * umbra), 0.0, 0.95
             ),
             reversal=1.5 + 3.5 * reversal,
-            asymmetry=np.clip(0.08 + look.asymmetry + 0.11 * asymmetry, -0.6, 0.6),
-            wing=np.full(len(x), 0.02),
+            asymmetry=np.clip(0.05 + look.asymmetry + 0.10 * asymmetry, -0.6, 0.6),
+            wing=np.full(len(x), 0.03),
             flow=np.zeros(len(x)),
             flow_shift=np.zeros(len(x)),
-            subordinate=np.clip(0.012 + look.subordinate + 0.006 * activity, 0.0, None),
+            subordinate=np.clip(0.009 + look.subordinate + 0.006 * activity, 0.0, None),
         )
 
     def _flare(self, shapes: Shapes, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> None:
         """Change shapes in place from the onset on: an impulsive rise, a slow decay, and a ribbon that spreads."""
         plan = self._schedule
-        if plan.onset < 0:
+        if not self._flares:
             return
         since = np.clip(time - plan.onset, 0, None)
         rise = np.clip(since / (plan.peak - plan.onset), 0, 1) ** 2
@@ -112,7 +117,6 @@ class Scene:
         size = 3.0 + 9.0 * np.clip(since / (plan.end - plan.onset), 0, 1)
         far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
         heat = rise * decay * np.exp(-far2 / (2 * size**2))
-        # The brightest place must be the footpoint, whatever was there before.
         shapes.intensity *= 1 + self._strength * heat
         shapes.continuum *= 1 + 1.5 * heat
         shapes.width *= 1 + 0.9 * heat

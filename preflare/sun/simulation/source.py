@@ -1,8 +1,8 @@
 """The simulated Sun as a source of observations: those of the catalog, each a pure function of (seed, its id)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from datetime import UTC, timedelta
+from dataclasses import fields, is_dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from preflare.errors import ConfigError
 from preflare.sun import catalog
 from preflare.sun.catalog import Entry
+from preflare.sun.level2 import Taps, resample
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Label, Observation, check_identities, iso
 from preflare.sun.quality import assess
@@ -19,6 +20,7 @@ from preflare.sun.simulation.look import Look
 from preflare.sun.simulation.profiles import LIGHT, Atom, Shapes, photosphere, radiance
 from preflare.sun.simulation.programme import ARCSEC_PER_STEP, Programme, Schedule
 from preflare.sun.simulation.scene import Scene
+from preflare.sun.window import Window
 
 # What a stream of random numbers is for: with the seed and an identity, the key of that stream.
 REGION, LOOK, SCHEDULE, SCENE, SLIT, REPEAT = range(6)
@@ -43,7 +45,8 @@ class Simulation:
         atom: Atom,
         programme: Programme,
         detector: Detector,
-        observations: Sequence[str] | None = None,
+        window: Window,
+        observations: Sequence[str] | str | None = None,
     ) -> None:
         if not isinstance(seed, int) or seed < 0:
             raise ConfigError(f"simulation.seed is {seed!r}, expected 0, 1, 2, ...")
@@ -54,9 +57,12 @@ class Simulation:
         self.atom = atom
         self.programme = programme
         self.detector = detector
+        if window.onset or window.end:
+            raise ConfigError("The simulated Sun has flares of its own; leave out window.onset and window.end.")
+        self.window = window
         self._entries = catalog.read()
         if observations is not None:
-            wanted = set(check_identities(observations))
+            wanted = set(check_identities([observations] if isinstance(observations, str) else observations))
             unknown = sorted(wanted - {entry.name for entry in self._entries})
             if unknown:
                 raise ConfigError(
@@ -90,118 +96,143 @@ class _Simulated:
         self._source, self._entry, self._line = source, entry, line
         self._identity = tuple(int(part) for part in entry.id.split("_"))
         region = source.random(REGION, int(source.region(entry.id)))
-        self.look: Look = looks.draw(source.random(LOOK, *self._identity), region)
-        self.schedule: Schedule = source.programme.draw(source.random(SCHEDULE, *self._identity), entry.label)
-        precursors = source.precursors if entry.label is Label.PF else 0.0
-        self.scene = Scene(source.random(SCENE, *self._identity), self.look, self.schedule, precursors)
+        self._look: Look = looks.draw(source.random(LOOK, *self._identity), region)
+        self._plan: Schedule = source.programme.draw(source.random(SCHEDULE, *self._identity))
+        flares = entry.label is Label.PF
+        self._scene = Scene(source.random(SCENE, *self._identity), self._look, self._plan, flares, source.precursors)
+        self._start = looks.start_of(entry.id)
+        self._times = self._plan.times
+        self._cut = source.window.cut(entry.id, self._start, self._times, self._told(flares))
+        # The window is one stretch of time, so the repeats kept follow one another.
+        self._first, self._repeats = int(self._cut.keep.argmax()), int(self._cut.keep.sum())
+
         random = source.random(SLIT, *self._identity)
-        self._rows = source.detector.rows(random, self.schedule.slit)
+        self._rows = source.detector.rows(random, self._plan.slit)
         step = source.detector.dispersion
         first = line.start - (2 + random.random()) * step
-        self._native = first + step * np.arange(int((line.stop - first) / step) + 3)
+        native = first + step * np.arange(int((line.stop - first) / step) + 3)
         # A spectrum that seems redshifted was recorded bluewards of where its scale says.
-        self._emitted = self._native * (1 - self.look.zero_point / LIGHT)
+        self._emitted = native * (1 - self._look.zero_point / LIGHT)
         self._background = photosphere(source.atom, self._emitted, source.detector.resolution)
-        tap = (line.wavelength - self._native[0]) / step
-        self._tap = tap.astype(int)
-        self._fraction = (tap - self._tap).astype(np.float32)
+        self._taps = Taps.between(native, line.wavelength)
 
-    def observation(self) -> Observation:
-        plan = self.schedule
-        return Observation(self._header(), plan.repeats, plan.steps, plan.slit, self._blocks)
-
-    def _header(self) -> Header:
-        plan, entry, source = self.schedule, self._entry, self._source
-        start = looks.start_of(entry.id).replace(tzinfo=UTC)
+    def _told(self, flares: bool) -> Entry:
+        """The catalog's entry as it would be had this observation been made."""
 
         def when(seconds: float) -> str:
-            return iso(start + timedelta(seconds=seconds)) if seconds >= 0 else ""
+            return iso(self._start + timedelta(seconds=seconds)) if flares else ""
 
-        return Header(
-            id=entry.id,
-            label=entry.label,
-            origin="simulation",
-            line=self._line.name,
-            wavelength=self._line.wavelength,
-            dispersion=source.detector.dispersion,
-            start=when(0),
-            window_start=when(plan.window[0]),
-            window_end=when(plan.window[1]),
+        plan = self._plan
+        return replace(
+            self._entry,
             onset=when(plan.onset),
             peak=when(plan.peak),
             end=when(plan.end),
-            active_region=f"simulated-{source.region(entry.id)}",
-            number=entry.number,
+            flare_class="",
+            active_region=f"simulated-{self._source.region(self._entry.id)}",
+        )
+
+    def observation(self) -> Observation:
+        return Observation(self._header(), self._repeats, self._plan.steps, self._plan.slit, self._blocks)
+
+    def _header(self) -> Header:
+        plan, source, cut, line = self._plan, self._source, self._cut, self._line
+        x, y = self._centre()
+        chosen = {key: getattr(line, key) for key in ("detector", "start", "stop", "points", "cores", "rules")}
+        return Header(
+            id=self._entry.id,
+            label=cut.label,
+            origin="simulation",
+            line=line.name,
+            wavelength=line.wavelength,
+            dispersion=source.detector.dispersion,
+            start=iso(self._start),
+            window_start=cut.window_start,
+            window_end=cut.window_end,
+            onset=cut.onset,
+            peak=cut.peak,
+            end=cut.end,
+            flare_class=cut.flare_class,
+            active_region=cut.active_region,
+            number=cut.number,
             settings={
                 "instrument": "IRIS",
                 "mode": plan.mode,
                 "steps": plan.steps,
-                "cadence": plan.cadence,
                 "exposure": plan.exposure,
-                "mu": self.look.mu,
+                "x": x,
+                "y": y,
+                "cadence": plan.steps * plan.cadence,
+                "mu": self._look.mu,
             },
-            recipe=flatten("line.rules", self._line.rules)
-            | {"simulation.seed": source.seed, "simulation.precursors": source.precursors}
-            | flatten("simulation.atom", source.atom)
-            | flatten("simulation.programme", source.programme)
-            | flatten("simulation.detector", source.detector),
+            recipe=flatten("line", chosen)
+            | flatten("window", source.window)
+            | flatten(
+                "simulation",
+                {
+                    "seed": source.seed,
+                    "precursors": source.precursors,
+                    "atom": source.atom,
+                    "programme": source.programme,
+                    "detector": source.detector,
+                },
+            ),
         )
 
+    def _centre(self) -> tuple[float, float]:
+        """Where on the disc the field's centre lies, arcsec."""
+        radius = SOLAR_RADIUS * np.sqrt(1 - self._look.mu**2)
+        return float(radius * np.cos(self._look.azimuth)), float(radius * np.sin(self._look.azimuth))
+
     def _blocks(self) -> Iterator[Block]:
-        plan = self.schedule
-        count = max(1, BLOCK // (plan.steps * plan.slit))
-        for first in range(0, plan.repeats, count):
-            yield self._block(slice(first, min(first + count, plan.repeats)))
+        count = max(1, BLOCK // (self._plan.steps * self._plan.slit))
+        stop = self._first + self._repeats
+        for first in range(self._first, stop, count):
+            yield self._block(slice(first, min(first + count, stop)))
 
     def _block(self, repeats: slice) -> Block:
-        plan = self.schedule
-        time = plan.times(repeats)
+        plan, taps = self._plan, self._taps
+        time = self._times[repeats]
         shape = (*time.shape, plan.slit)
         across = (np.arange(plan.steps) - (plan.steps - 1) / 2) * ARCSEC_PER_STEP
         along = (np.arange(plan.slit) - (plan.slit - 1) / 2) * plan.pixel
         x, y, t = (
             np.broadcast_to(values, shape).ravel() for values in (across[None, :, None], along, time[:, :, None])
         )
-        quiet, disturbed, kind = self.scene.shapes(x, y, t)
+        quiet, disturbed, kind = self._scene.shapes(x, y, t)
         pure = self._radiance(disturbed)
         truth = self._truth(pure, quiet.take(np.flatnonzero(kind)), kind)
-
-        counts, missing, exposure = self._record(repeats, pure.reshape(*shape, -1))
-        saturated = counts >= self._line.rules.saturation
+        counts, exposure = self._record(repeats, pure.reshape(*shape, -1))
+        values, missing, saturated = resample(counts[..., taps.first : taps.first + taps.count], taps, self._line.rules)
         with np.errstate(divide="ignore", invalid="ignore"):
-            flux = self._on_grid(counts) / exposure[:, :, None, None]
-        spectra, intensity, quality = assess(
-            flux, self._touched(missing), self._touched(saturated), exposure, self._line
-        )
-        radius = SOLAR_RADIUS * np.sqrt(1 - self.look.mu**2)
-        centre = radius * np.array([np.cos(self.look.azimuth), np.sin(self.look.azimuth)])
-        position = np.stack([x, y], axis=-1).reshape(*shape, 2) + centre
+            flux = values / exposure[:, :, None, None]
+        spectra, intensity, quality = assess(flux, missing, saturated, exposure, self._line)
+        position = np.stack([x, y], axis=-1).reshape(*shape, 2) + self._centre()
         return Block(
             spectra=spectra,
             intensity=intensity,
             time=time,
-            phase=plan.phases(repeats),
+            phase=self._cut.phase[repeats],
             exposure=exposure,
             quality=quality,
             position=position.astype(np.float32),
             truth={name: array.reshape(*shape, *array.shape[1:]) for name, array in truth.items()},
         )
 
-    def _record(self, repeats: slice, pure: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Counts (repeat, step, slit, native), which are missing, and exposure times (repeat, step)."""
-        detector, plan = self._source.detector, self.schedule
+    def _record(self, repeats: slice, pure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Counts (repeat, step, slit, native) in DN and exposure times (repeat, step)."""
+        detector, plan = self._source.detector, self._plan
         counts = np.empty(pure.shape, np.float32)
         exposure = np.full(pure.shape[:2], plan.exposure, np.float32)
+        dead = np.isnan(self._rows)
         # A stream of its own for every repeat: what is drawn does not depend on the size of a block.
         for row, repeat in enumerate(range(repeats.start, repeats.stop)):
-            random = self._source.random(REPEAT, *self._identity, plan.first + repeat)
+            random = self._source.random(REPEAT, *self._identity, repeat)
             lost = detector.lose(random, plan.steps)
-            dimmed = pure[row] * np.nan_to_num(self._rows)[:, None]
-            counts[row] = detector.counts(random, dimmed, plan.exposure)
-            counts[row, lost] = detector.fill
-            exposure[row, lost] = 0.0
-        counts[:, :, np.isnan(self._rows)] = detector.fill
-        return counts, counts < self._line.rules.null, exposure
+            counts[row] = detector.counts(random, pure[row] * np.where(dead, 0, self._rows)[:, None], plan.exposure)
+            counts[row, lost], exposure[row, lost] = detector.fill, 0.0
+        counts[:, :, dead] = detector.fill
+        return counts, exposure
 
     def _truth(self, disturbed: np.ndarray, quiet: Shapes, kind: np.ndarray) -> dict[str, np.ndarray]:
         """Kinds (n,) and masks (n, wavelength) from noiseless spectra (n, native) and, of those with a kind, the
@@ -227,13 +258,9 @@ class _Simulated:
         return radiance(source.atom, self._emitted, shapes, self._background, source.detector.resolution)
 
     def _on_grid(self, native: np.ndarray) -> np.ndarray:
-        """Linear interpolation from (..., native) to (..., wavelength)."""
-        left, right = native[..., self._tap], native[..., self._tap + 1]
-        return left + self._fraction * (right - left)
-
-    def _touched(self, native: np.ndarray) -> np.ndarray:
-        """Which points of the grid a masked native pixel takes part in."""
-        return native[..., self._tap] | native[..., self._tap + 1]
+        """Noiseless spectra on the line's grid."""
+        section = native[..., self._taps.first : self._taps.first + self._taps.count]
+        return resample(section, self._taps, replace(self._line.rules, saturation=np.inf))[0]
 
 
 def flatten(prefix: str, value: object) -> dict[str, Any]:
