@@ -70,6 +70,11 @@ class Folder:
         first = rasters[0][1]
         cut = self.window.cut(first.id, first.start, repeats.time, entries.get(first.id))
         used = [rasters[index] for index in dict.fromkeys(repeats.file[cut.keep].tolist())]
+        if not any((raster.exposure > 0).any() for _, raster in used):
+            raise Level2Error(
+                f"{cut.label.prefix}_{first.id} took no exposure in its window: every exposure time is zero. "
+                "Choose another window."
+            )
         header = Header(
             id=first.id,
             label=cut.label,
@@ -251,8 +256,8 @@ def _blocks(
                 yield block
         if not measured:
             raise Level2Error(
-                f"{cut.label.prefix}_{rasters[0][1].id} holds no spectrum in its window: every pixel is missing or "
-                "every exposure time zero. Nothing was written."
+                f"{cut.label.prefix}_{rasters[0][1].id} holds no spectrum in its window: every pixel is missing. "
+                "Choose another window, or check the files."
             )
 
     return blocks
