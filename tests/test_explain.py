@@ -1,6 +1,5 @@
 """The verb explain as a user runs it."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from preflare import run
 from preflare.sun.observation import Label
 
 FEW = ("sample=6", "expected_gradients.samples=4", "expected_gradients.baselines=8")
-HELD_OUT = ("AR_20140310_140000_3860258481", "PF_20140310_140000_3860258482")
 
 
 def held_out(folder: Path) -> list[str]:
@@ -56,3 +54,44 @@ def test_the_held_out_observations_are_explained(
         assert explained.sum() == 6 and not explained[~clean].any() and not explained[phase != 1].any()
         assert np.isfinite(eg[explained]).all() and np.isnan(eg[~explained]).all()
         assert np.isfinite(gradcam[explained][:, 23:213]).all() and np.isnan(gradcam[explained][:, :23]).all()
+
+
+def test_other_shards_are_explained_by_name(
+    verb: Callable[..., int], own_run: Path, tmp_path: Path, make_shard: Callable[..., Path]
+) -> None:
+    for number in (8, 9):
+        make_shard(tmp_path / "real", Label.UNKNOWN, number, origin="level2")
+    command = (f"run={own_run}", f"data.root={own_run.parent / 'shards'}", f"shards={tmp_path / 'real'}", *FEW)
+    assert verb("explain", *command, "observations=[NA_20140319_140000_3860258480]") == 0
+    assert [path.stem for path in (own_run / "cubes").iterdir()] == ["NA_20140319_140000_3860258480"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["observations=[20140329]"], "is read as an integer"),
+        (["observations=[PF_20200101_000000_3860258482]"], "holds no shard of PF_20200101_000000_3860258482"),
+        (["sample=0"], "sample is 0, expected 1 or more"),
+        (["spectra=dirty"], "spectra is 'dirty', expected clean or all"),
+        (["checkpoint=worst"], "There is no checkpoint 'worst'"),
+        (["shards=nowhere"], "No shards at nowhere"),
+        (["expected_gradients.baselines=10000"], "Give at most"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    verb: Callable[..., int], own_run: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verb("explain", f"run={own_run}", f"data.root={own_run.parent / 'shards'}", *arguments) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert message in line
+    assert not (own_run / "cubes").exists()
+
+
+def test_a_folder_that_is_no_run(verb: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verb("explain", f"run={tmp_path}") == 1
+    assert "is not a run folder" in capsys.readouterr().err
+
+
+def test_a_mistyped_key(verb: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert verb("explain", "run=x", "smaple=3") == 1
+    assert "Key 'smaple' not in 'Config'" in capsys.readouterr().err

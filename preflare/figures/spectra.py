@@ -34,7 +34,7 @@ def draw(
     """
     rows, columns = len(spectra), len(attributions)
     with style.applied():
-        figure = Figure(figsize=(5.6 * columns, 1.3 + 1.55 * rows), layout="constrained")
+        figure = Figure(figsize=(5.6 * columns, 1.3 + 1.7 * rows), layout="constrained")
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for column, (method, values) in enumerate(attributions.items()):
             norm = Normalize(-limits[method], limits[method])
@@ -44,12 +44,11 @@ def draw(
                 axes.set_xlim(wavelength[0], wavelength[-1])
                 axes.set_ylim(min(0.0, float(np.nanmin(spectra))), 1.08)
                 axes.set_yticks([0, 0.5, 1])
-                axes.text(0.01, 0.94, titles[row], transform=axes.transAxes, fontsize=7.5, va="top")
             figure.colorbar(
                 line,
                 ax=panels[:, column],
                 location="bottom",
-                label=f"{method}: for PF (+), against PF (-)",
+                label=f"{method}: for PF (+), against PF (\N{MINUS SIGN})",
                 extend="both",
                 fraction=0.25 / rows,
                 aspect=45,
@@ -57,10 +56,13 @@ def draw(
             panels[-1, column].set_xlabel("vacuum wavelength (Å)")
         figure.supylabel("spectrum / its maximum", fontsize=10)
         style.note(figure, remark)
+        for axes, title in zip(panels[:, 0], titles, strict=True):
+            axes.annotate(title, (0, 1), (0, 3), "axes fraction", "offset points", fontsize=8)
+        panels[0, 0].set_title(" ", pad=44)  # room for the marks
         figure.draw_without_rendering()  # the marks are set out by the final width of the panels
         for axes, method in zip(panels[0], attributions, strict=True):
-            style.mark(axes, marks)
-            axes.set_title(method, fontsize=11, loc="left", pad=26)
+            style.mark(axes, marks, above=15)
+            axes.set_title(method, fontsize=11, loc="right", pad=44)
         for axes in panels[1:].flat:
             for place in marks.values():
                 style.rule(axes, place)

@@ -1,6 +1,7 @@
 """One look for every figure: fonts, colours that a colour-blind reader can tell apart, and the way to PNG."""
 
 import io
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -47,10 +48,11 @@ def rule(axes: Axes, wavelength: float) -> None:
     axes.axvline(wavelength, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
 
 
-def mark(axes: Axes, wavelengths: Mapping[str, float], size: float = 8.0) -> None:
+def mark(axes: Axes, wavelengths: Mapping[str, float], above: float, size: float = 8.0) -> None:
     """Mark wavelengths by thin vertical lines, named above the axes; names that would collide go up a row.
 
-    wavelengths: name -> position on the x axis, whose limits must be set.
+    wavelengths: name -> position on the x axis, whose limits must be set; of "Mn I (2)" only "Mn I" is shown.
+    above: distance of the lowest row from the axes, in points.
     """
     low, high = axes.get_xlim()
     rows: list[float] = []
@@ -59,6 +61,7 @@ def mark(axes: Axes, wavelengths: Mapping[str, float], size: float = 8.0) -> Non
         if not low <= wavelength <= high:
             continue
         rule(axes, wavelength)
+        name = re.sub(r" \(\d+\)$", "", name)
         # Half the width of the text in points; DejaVu Sans has about 0.62 em per character.
         half = 0.5 * 0.62 * size * (len(name) + 1)
         place = (wavelength - low) / (high - low) * width
@@ -68,7 +71,7 @@ def mark(axes: Axes, wavelengths: Mapping[str, float], size: float = 8.0) -> Non
             name,
             xy=(wavelength, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(0, 3 + row * 1.25 * size),
+            xytext=(0, above + row * 1.25 * size),
             textcoords="offset points",
             ha="center",
             va="bottom",
@@ -79,7 +82,7 @@ def mark(axes: Axes, wavelengths: Mapping[str, float], size: float = 8.0) -> Non
 
 def note(figure: Figure, text: str) -> None:
     """A remark in the top right corner that travels with the figure, such as what the model was trained on."""
-    figure.text(0.995, 0.995, text, ha="right", va="top", fontsize=8, style="italic", color=RED)
+    figure.suptitle(text, x=0.995, ha="right", fontsize=9, style="italic", color=RED)
 
 
 def png(figure: Figure) -> bytes:

@@ -30,7 +30,7 @@ class Shown:
         """Where it is from, and its score."""
         repeat, step, pixel = self.place
         name = self.cube.attributes["observation"]
-        return f"{name}\nrepeat {repeat}, step {step}, pixel {pixel}; {self.rank} score: {self.score:.3f}"
+        return f"{name}: repeat {repeat}, step {step}, pixel {pixel}; {self.rank} score {self.score:.3f}"
 
 
 def choose(cubes: Sequence[Cube]) -> list[Shown]:

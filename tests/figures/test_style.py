@@ -29,8 +29,8 @@ def test_the_callers_settings_come_back() -> None:
 
 def test_marks_stand_where_they_should_and_do_not_overlap() -> None:
     made = axes()
-    names = {"k": 2796.34, "triplet": 2798.77, "Mn I": 2799.09, "Ni I": 2799.474, "h": 2803.52, "far": 3000.0}
-    style.mark(made, names)
+    names = {"k": 2796.34, "triplet": 2798.77, "Mn I (2)": 2799.09, "Ni I": 2799.474, "h": 2803.52, "far": 3000.0}
+    style.mark(made, names, above=3)
     FigureCanvasAgg(made.figure).draw()
 
     assert [line.get_xdata()[0] for line in made.lines] == [2796.34, 2798.77, 2799.09, 2799.474, 2803.52]
@@ -43,4 +43,4 @@ def test_marks_stand_where_they_should_and_do_not_overlap() -> None:
 def test_a_note_is_on_the_figure() -> None:
     figure = axes().figure
     style.note(figure, "trained on the simulated Sun")
-    assert figure.texts[0].get_text() == "trained on the simulated Sun"
+    assert figure.get_suptitle() == "trained on the simulated Sun"

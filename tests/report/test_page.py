@@ -1,0 +1,113 @@
+"""The page is one file that needs nothing else, with and without cubes."""
+
+import base64
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from preflare import run
+from preflare.errors import RunError, ShardError
+from preflare.explain.expected_gradients import ExpectedGradients
+from preflare.explain.explanation import Explanation
+from preflare.report import page
+from preflare.sun.observation import Label
+
+MakeShard = Callable[..., Path]
+EXPLAIN = Explanation("best", "clean", 5, 0, True, ExpectedGradients(3, 4, 0))
+
+
+class Tags(HTMLParser):
+    """Every start tag, every attribute that fetches, and the tags left open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.fetched += [value or "" for name, value in attrs if name in ("src", "href", "srcset")]
+        if tag not in ("meta", "img", "br", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parsed(text: str) -> Tags:
+    found = Tags()
+    found.feed(text)
+    assert found.open == []
+    return found
+
+
+def test_a_page_without_cubes_says_how_to_get_them(own_run: Path) -> None:
+    text = page.write(run.read(own_run), None).read_text()
+    assert f"python explain.py run={own_run}" in text
+    assert len(parsed(text).fetched) == 1  # the learning curve
+
+
+def test_a_page_fetches_nothing_and_its_pictures_are_pictures(own_run: Path) -> None:
+    finished, home = run.read(own_run), own_run.parent / "shards"
+    EXPLAIN(finished, home, None, None)
+    path = page.write(finished, home)
+    assert path == own_run / "report.html"
+    tags = parsed(path.read_text())
+    assert not {"script", "link", "iframe"} & set(tags.tags)
+    assert len(tags.fetched) == 3  # the learning curve, PF, AR
+    for source in tags.fetched:
+        assert source.startswith("data:image/png;base64,")
+        assert base64.b64decode(source.partition(",")[2]).startswith(b"\x89PNG")
+
+
+def test_the_page_says_what_it_is(own_run: Path) -> None:
+    finished, home = run.read(own_run), own_run.parent / "shards"
+    EXPLAIN(finished, home, None, None)
+    text = page.render(finished, home)
+    assert "<h1>Mg II h&amp;k spectra before a flare: a network trained on the simulated Sun</h1>" in text
+    assert "Simulated data" in text and "The test side chose the epoch" in text
+    for name, digest in finished.record["data"].items():
+        assert name in text and digest in text
+    assert re.search(r"Grad-CAM is strongest at 2\d{3}\.\d\d Å \(", text)
+    assert "Held-out PF spectra" in text and "Held-out AR spectra" in text
+    assert "not the run" not in text  # no foreign observation, no such section
+
+
+def test_the_same_run_gives_the_same_page(own_run: Path) -> None:
+    finished, home = run.read(own_run), own_run.parent / "shards"
+    EXPLAIN(finished, home, None, None)
+    assert page.render(finished, home) == page.render(finished, home)
+
+
+def test_real_data_have_their_own_section_and_warnings(own_run: Path, tmp_path: Path, make_shard: MakeShard) -> None:
+    finished, home = run.read(own_run), own_run.parent / "shards"
+    shard = make_shard(tmp_path / "real", Label.UNKNOWN, 9, origin="level2")
+    EXPLAIN(finished, home, shard, None)
+    text = page.render(finished, home)
+    assert "Observations that are not the run&#39;s own" in text or "Observations that are not the run's own" in text
+    assert "These spectra are real IRIS data, and the model was trained on the simulated Sun" in text
+    assert f"No label (NA): nothing is known here about a flare in {shard.stem}." in text
+    assert f"shards={shard}" in text
+    # Only foreign cubes: the held-out section still says how to fill it.
+    assert "No held-out observation has been explained yet" in text
+
+
+def test_a_cube_of_an_earlier_run_is_refused(own_run: Path) -> None:
+    finished, home = run.read(own_run), own_run.parent / "shards"
+    EXPLAIN(finished, home, None, None)
+    finished.record["finished"] = "2031-01-01T00:00:00+00:00"
+    with pytest.raises(RunError, match="explains another run.*Run explain.py again"):
+        page.write(finished, home)
+    assert not finished.folder.report.exists()
+
+
+def test_nothing_is_written_when_shards_are_gone(own_run: Path, tmp_path: Path) -> None:
+    finished, home = run.read(own_run), own_run.parent / "shards"
+    EXPLAIN(finished, home, None, None)
+    with pytest.raises(ShardError, match="is gone"):
+        page.write(finished, tmp_path / "nowhere")
+    assert not finished.folder.report.exists()

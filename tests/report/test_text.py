@@ -1,0 +1,71 @@
+"""The sentences say what the numbers are, and above all whose data they are."""
+
+from pathlib import Path
+
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from preflare import run
+from preflare.report import text
+from preflare.sun.line import Line
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def line() -> Line:
+    made: Line = instantiate(OmegaConf.load(ROOT / "conf" / "line" / "mg_ii.yaml"))
+    return made
+
+
+def test_simulated_data_are_said_to_be(line: Line) -> None:
+    record = {"trained_on": {"origin": "simulation"}, "dead": False}
+    assert text.title(record, line) == "Mg II h&k spectra before a flare: a network trained on the simulated Sun"
+    (warning,) = text.warnings(record)
+    assert warning.startswith("Simulated data") and "nothing about real active regions" in warning
+    assert text.warnings({"trained_on": {"origin": "level2"}, "dead": False}) == []
+
+
+def test_a_dead_network_is_said_to_be() -> None:
+    (warning,) = text.warnings({"trained_on": {"origin": "level2"}, "dead": True})
+    assert "dead" in warning
+
+
+@pytest.mark.parametrize(("side", "optimistic"), [("test", True), ("validation", False)])
+def test_a_test_side_that_chose_the_epoch_is_said_to_have(side: str, optimistic: bool) -> None:
+    record = {"best_epoch": 3, "partition": {"chosen_by": side, "sides": {"test": {"AR_1": 5, "PF_1": 5}}}}
+    caption = text.skill(record)
+    assert f"lowest loss on the {side} side" in caption
+    assert ("optimistic" in caption) is optimistic
+    assert "the test side is 2 independent cases" in caption
+
+
+def test_a_figure_says_whose_data_and_whose_model() -> None:
+    assert text.remark("simulation", "simulation") == "the simulated Sun"
+    assert text.remark("level2", "simulation") == "real IRIS data; model trained on the simulated Sun"
+
+
+def test_the_curves_caption_has_the_runs_numbers(toy_run: Path) -> None:
+    finished = run.read(toy_run)
+    caption = text.curve(finished)
+    best = finished.record["best_epoch"]
+    assert f"lowest {finished.history[best]['test/loss']:.3f} at epoch {best}" in caption
+    assert f"{finished.history[0]['train/loss']:.3f} after the first epoch" in caption
+
+
+def test_the_lead_counts_weights_and_spectra(toy_run: Path, line: Line) -> None:
+    finished = run.read(toy_run)
+    trained = finished.record["partition"]["sides"]["train"]
+    assert f"A ConvNet with 363 weights learned from {sum(trained.values())} spectra of 4" in text.lead(finished, line)
+
+
+def test_commands_can_be_pasted(toy_run: Path) -> None:
+    finished = run.read(toy_run)
+    finished.record["overrides"] = ["partition.seed=3", "seed=range(2)"]
+    lines = text.commands(finished, []).splitlines()
+    assert lines == [
+        "python train.py partition.seed=3 'seed=range(2)'",
+        f"python explain.py run={toy_run}",
+        f"python report.py run={toy_run}",
+    ]

@@ -1,0 +1,48 @@
+"""The verb report as a user runs it."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Verb = Callable[..., int]
+
+
+def test_explain_then_report_ends_with_the_pages_path(
+    verb: Verb, own_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards = f"data.root={own_run.parent / 'shards'}"
+    few = ("sample=4", "expected_gradients.samples=3", "expected_gradients.baselines=4")
+    assert verb("explain", f"run={own_run}", shards, *few) == 0
+    assert verb("report", f"run={own_run}", shards) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(own_run / "report.html")
+    assert "Held-out PF spectra" in (own_run / "report.html").read_text()
+
+
+def test_a_run_without_cubes_still_has_a_page(verb: Verb, own_run: Path) -> None:
+    assert verb("report", f"run={own_run}") == 0
+    assert (own_run / "report.html").is_file()
+
+
+def test_a_folder_that_is_no_run(verb: Verb, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verb("report", f"run={tmp_path}") == 1
+    assert f"{tmp_path} is not a run folder" in capsys.readouterr().err
+
+
+def test_an_unfinished_run(verb: Verb, own_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (own_run / "run.json").unlink()
+    assert verb("report", f"run={own_run}") == 1
+    assert "is unfinished" in capsys.readouterr().err
+
+
+def test_a_mistyped_key(verb: Verb, own_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verb("report", f"runn={own_run}") == 1
+    assert "Key 'runn' not in 'Config'" in capsys.readouterr().err
+
+
+def test_nothing_is_left_in_the_folder_it_ran_in(verb: Verb, own_run: Path) -> None:
+    before = sorted(Path.cwd().iterdir())
+    assert verb("report", f"run={own_run}") == 0
+    assert sorted(Path.cwd().iterdir()) == before
+    assert not [h for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler)]
