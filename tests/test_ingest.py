@@ -1,0 +1,223 @@
+"""The verb ingest: from the command line to shards, and each bad input to one sentence and exit code 1."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from preflare.data.shard import Shard
+from preflare.sun.observation import Phase
+from tests.sun.level2_files import Level2File, two_peaks
+
+ID = "20140329_140938_3860258481"
+CONF = Path(__file__).resolve().parents[1] / "conf"
+RunVerb = Callable[..., int]
+
+
+def write(path: Path, number: int = 0, **changes: object) -> Path:
+    """A repeat of 3 steps of 4 pixels; one every 75 s."""
+    time = 75.0 * number + 0.2 + 9.4 * np.arange(3)
+    return Level2File(two_peaks(3, 4, seed=number), time, **changes).write(path)
+
+
+@pytest.fixture
+def rasters(tmp_path: Path) -> Path:
+    for number in range(4):
+        write(tmp_path / "rasters" / f"{number}.fits", number)
+    return tmp_path / "rasters"
+
+
+@pytest.fixture
+def refused(verb: RunVerb, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., str]:
+    """Runs ingest on a folder that it must refuse, and returns what it said."""
+
+    def run(*arguments: str) -> str:
+        assert verb("ingest", "source=folder", *arguments) == 1
+        said = capsys.readouterr()
+        assert said.out == "" and said.err.count("\n") == 1 and "Traceback" not in said.err
+        assert not list(tmp_path.rglob("*.h5")) and not list(tmp_path.rglob("*.part"))
+        return said.err
+
+    return run
+
+
+def test_a_folder_becomes_a_shard(
+    verb: RunVerb, rasters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("ingest", "source=folder", f"source.path={rasters}", "window=all")
+    assert verb(*arguments) == 0
+    said = capsys.readouterr().out
+    assert f"NA_{ID}" in said and "100.0" in said and "1 written: data/folder" in said
+    path = tmp_path / "data" / "folder" / f"NA_{ID}.h5"
+    before = path.read_bytes()
+    assert Shard.open(path).shape == (4, 3, 4, 240)
+
+    assert verb(*arguments) == 0
+    assert "0 written, 1 already there: data/folder" in capsys.readouterr().out
+    assert path.read_bytes() == before
+    left = {item.name for item in tmp_path.iterdir()}
+    assert left == {"data", "rasters"}, "a verb leaves its shards and nothing else"
+
+
+def test_a_flare_of_ones_own(verb: RunVerb, rasters: Path, tmp_path: Path) -> None:
+    code = verb(
+        "ingest",
+        "source=folder",
+        f"source.path={rasters}",
+        "window.label=PF",
+        "window.onset=2014-03-29T14:12:30",
+        "window.end=2014-03-29T14:13:30",
+        f"data.root={tmp_path / 'own'}",
+    )
+    assert code == 0
+    shard = Shard.open(tmp_path / "own" / f"PF_{ID}.h5")
+    assert shard.header.onset == "2014-03-29T14:12:30.000"
+    phase = shard.read("phase")
+    assert (phase[:2] == Phase.PREFLARE).all() and (phase[3] == Phase.FLARE).any()
+
+
+def test_another_window_into_the_same_folder_is_refused(
+    verb: RunVerb, rasters: Path, capsys: pytest.CaptureFixture
+) -> None:
+    arguments = ("ingest", "source=folder", f"source.path={rasters}", "window=all")
+    assert verb(*arguments) == 0
+    capsys.readouterr()
+    assert verb(*arguments, "window.minutes=2") == 1
+    assert "is already there from another ingest; these differ: " in capsys.readouterr().err
+
+
+def test_observations_by_name(verb: RunVerb, rasters: Path, capsys: pytest.CaptureFixture) -> None:
+    arguments = ("ingest", "source=folder", f"source.path={rasters}", "window=all")
+    assert verb(*arguments, f"observations=[PF_{ID}]") == 1
+    assert f"The source has no observation PF_{ID}." in capsys.readouterr().err
+    assert verb(*arguments, f"observations=NA_{ID}") == 0
+
+
+def test_the_simulation_is_the_default_and_takes_names(verb: RunVerb, tmp_path: Path) -> None:
+    names = ["AR_20150728_151849_3660109122", f"PF_{ID}"]
+    assert verb("ingest", "simulation=tiny", f"observations=[{','.join(names)}]") == 0
+    assert sorted(path.stem for path in (tmp_path / "data" / "simulation").iterdir()) == names
+
+
+def test_help_names_every_choice(verb: RunVerb, capsys: pytest.CaptureFixture) -> None:
+    assert verb("ingest", "--help") == 0
+    page = capsys.readouterr().out
+    for group in ("source", "simulation", "window", "line"):
+        for choice in (CONF / group).glob("*.yaml"):
+            assert f"{group}={choice.stem}" in page
+    assert "python ingest.py source=folder source.path=DIR" in page
+
+
+@pytest.mark.parametrize("argument", ["windw=all", "window.minuts=3", "+source.speed=1"])
+def test_a_mistyped_key_is_named(verb: RunVerb, argument: str, capsys: pytest.CaptureFixture) -> None:
+    assert verb("ingest", "source=folder", "source.path=.", argument) == 1
+    assert argument.strip("+").split("=")[0].split(".")[-1] in capsys.readouterr().err
+
+
+# Bad input.
+
+
+def test_no_path(refused: Callable[..., str]) -> None:
+    assert "Add source.path=DIR" in refused()
+
+
+def test_a_folder_without_rasters(refused: Callable[..., str], tmp_path: Path) -> None:
+    assert "holds no level-2 raster" in refused(f"source.path={tmp_path}")
+
+
+def test_a_bare_id(refused: Callable[..., str], rasters: Path) -> None:
+    said = refused(f"source.path={rasters}", "window=all", f"observations=[{ID}]")
+    assert "a bare id is read as an integer" in said
+
+
+def test_cut_short(refused: Callable[..., str], rasters: Path) -> None:
+    path = rasters / "2.fits"
+    path.write_bytes(path.read_bytes()[:30000])
+    assert "2.fits is cut short" in refused(f"source.path={rasters}", "window=all")
+
+
+def test_not_iris(refused: Callable[..., str], rasters: Path) -> None:
+    write(rasters / "x.fits", 9, primary={"TELESCOP": "HINODE"})
+    assert "x.fits is not from IRIS: TELESCOP is HINODE" in refused(f"source.path={rasters}", "window=all")
+
+
+def test_windows_that_do_not_cover_the_line(refused: Callable[..., str]) -> None:
+    irispy = find_spec("irispy")  # to import it takes seconds
+    if irispy is None or irispy.origin is None:
+        pytest.skip("irispy-lmsal, a development dependency, is not installed")
+    folder = Path(irispy.origin).parent / "data" / "test" / "sns"
+    said = refused(f"source.path={folder}", "window=all")
+    assert "does not cover Mg II h&k, 2794.14 to 2805.72 Å" in said
+
+
+def test_all_pixels_missing(refused: Callable[..., str], tmp_path: Path) -> None:
+    file = Level2File(np.full((3, 4, 280), -200.0), np.arange(3.0))
+    file.write(tmp_path / "rasters" / "0.fits")
+    assert "every pixel is missing" in refused(f"source.path={tmp_path / 'rasters'}", "window=all")
+
+
+def test_two_observations(refused: Callable[..., str], rasters: Path) -> None:
+    write(rasters / "x.fits", 9, obsid="3600000000")
+    assert "Rasters of two observations" in refused(f"source.path={rasters}", "window=all")
+
+
+def test_pf_without_an_onset(refused: Callable[..., str], tmp_path: Path) -> None:
+    # In the catalog, its flare unknown.
+    write(tmp_path / "rasters" / "0.fits", start="2015-03-12T05:45:19.5", obsid="3860107053")
+    said = refused(f"source.path={tmp_path / 'rasters'}")
+    assert "PF_20150312_054519_3860107053 is PF but its flare onset is unknown" in said
+
+
+def test_an_onset_before_the_start(refused: Callable[..., str], rasters: Path) -> None:
+    said = refused(f"source.path={rasters}", "window.label=PF", "window.onset=2014-03-29T12:00")
+    assert "nothing was recorded before the flare" in said
+
+
+def test_an_observation_that_nobody_knows(refused: Callable[..., str], tmp_path: Path) -> None:
+    write(tmp_path / "rasters" / "0.fits", obsid="3600000000")
+    assert "The catalog has no observation" in refused(f"source.path={tmp_path / 'rasters'}")
+
+
+def test_a_catalog_that_cannot_be_read(refused: Callable[..., str], rasters: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("name\nx\n")
+    assert "expected label, id" in refused(f"source.path={rasters}", f"catalog={tmp_path / 'own.csv'}")
+
+
+# Real files.
+
+
+@pytest.mark.real_data
+def test_real_files(verb: RunVerb, real_data: Path, tmp_path: Path) -> None:
+    assert verb("ingest", "source=folder", f"source.path={real_data / 'full_resolution'}", "window=all") == 0
+    shard = Shard.open(tmp_path / "data" / "folder" / f"NA_{ID}.h5")
+    assert shard.shape == (1, 3, 1094, 240)
+    spectra, quality, time = shard.read("spectra"), shard.read("quality"), shard.read("time")
+    with fits.open(next((real_data / "full_resolution").glob("*raster*.fits"))) as hdus:
+        window, table = hdus[3], hdus[4]
+        np.testing.assert_array_equal(time[0], table.data[:, table.header["TIME"]])
+        axis = window.header["CRVAL1"] + window.header["CDELT1"] * np.arange(window.header["NAXIS1"])
+        exposure = table.data[:, table.header["EXPTIMEN"]]
+        for step, slit in np.argwhere(quality[0] == 0):
+            counts = window.data[step, slit].astype(np.float64) / exposure[step]
+            flux = np.interp(shard.header.wavelength, axis, counts)
+            np.testing.assert_allclose(spectra[0, step, slit], flux / flux.max(), rtol=0, atol=1e-5)
+    assert 0.9 < (quality == 0).mean() < 0.98
+
+
+@pytest.mark.real_data
+def test_real_repeats(verb: RunVerb, real_data: Path, tmp_path: Path) -> None:
+    code = verb(
+        "ingest",
+        "source=folder",
+        f"source.path={real_data / 'coarse'}",
+        "window=all",
+        f"data.root={tmp_path / 'coarse'}",
+    )
+    assert code == 0
+    shard = Shard.open(tmp_path / "coarse" / f"NA_{ID}.h5")
+    assert shard.shape == (4, 8, 109, 240)
+    assert (np.diff(shard.read("time").ravel()) > 0).all()
+    assert shard.header.settings["cadence"] == pytest.approx(74.9, abs=0.1)
