@@ -1,0 +1,59 @@
+"""Every verb command of the README, in order, on tiny data: what it promises works."""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tests.sun.level2_files import Level2File, two_peaks
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def commands() -> list[list[str]]:
+    """The README's ``python <verb>.py ...`` lines as words, comments left out."""
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("python ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+def tiny(words: list[str], rasters: Path) -> list[str]:
+    """The same command on less: fewer spectra, one epoch, two jobs, real-format rasters made for the test."""
+    verb, *arguments = words
+    folder = rasters / ("own" if "window.label=PF" in arguments else "paper")
+    arguments = [word.replace("range(50)", "range(2)").replace("DIR", str(folder)) for word in arguments]
+    if verb == "ingest.py" and "source=folder" not in arguments:
+        arguments.append("simulation=tiny")
+    if verb == "train.py":
+        arguments.append("trainer.max_epochs=1")
+    if verb == "explain.py":
+        arguments += ["sample=2", "expected_gradients.samples=2", "expected_gradients.baselines=4"]
+    # One epoch leaves the plain run's folder to its name.
+    return [word.replace("runs/default", "runs/default/trainer.max_epochs-1") for word in arguments]
+
+
+def write_rasters(root: Path) -> Path:
+    """Four repeats before the flare of 2014-03-29 and four before one that no catalog has."""
+    starts = {"paper": ("2014-03-29T14:09:38.830", 10800.0), "own": ("2024-05-10T06:00:00.000", 0.0)}
+    for name, (start, first) in starts.items():
+        for number in range(4):
+            time = first + 300.0 * number + np.array([0.0, 9.4])
+            Level2File(two_peaks(2, 4, seed=number), time, start).write(root / name / f"{number}.fits")
+    return root
+
+
+def test_the_readme_has_every_verb() -> None:
+    assert {words[0] for words in commands()} == {"ingest.py", "train.py", "explain.py", "report.py"}
+
+
+def test_every_command_of_the_readme(verb: Callable[..., int], tmp_path: Path) -> None:
+    rasters = write_rasters(tmp_path / "rasters")
+    for words in commands():
+        arguments = tiny(words, rasters)
+        code = verb(words[0].removesuffix(".py"), *arguments)
+        assert code == 0, " ".join([words[0], *arguments])
+    assert (tmp_path / "runs/default/trainer.max_epochs-1/report.html").is_file()
+    assert len(list((tmp_path / "runs/paper_splits").rglob("run.json"))) == 2
