@@ -85,10 +85,10 @@ def verb(name: str, schema: type) -> Callable[[Callable[[DictConfig], Any]], Cal
 
 
 def sentence(error: BaseException) -> str:
-    """What to tell the user: our own message if one of our exceptions is at the bottom, else the cause's."""
+    """What to tell the user: our own message if one of our exceptions is at the bottom, else Hydra's."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, PreflareError):
             return str(cause)
         cause = cause.__cause__
-    return str(error)
+    return " ".join(str(error).split())
