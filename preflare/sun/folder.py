@@ -44,15 +44,13 @@ class File:
 class Folder:
     """One observation from its level-2 raster files (``conf/source/folder.yaml``).
 
-    path: a folder with ``.fits``, ``.fits.gz`` or ``.tar.gz`` files directly in it, or one such file. Slit-jaw files,
-    named ``_SJI_``, are passed over.
+    path: a folder with ``.fits``, ``.fits.gz`` or ``.tar.gz`` files directly in it, or one such file; must be given.
+    Slit-jaw files, named ``_SJI_``, are passed over.
     window: how to cut it. catalog: a CSV file to add to the shipped catalog, or None.
     """
 
     def __init__(self, path: str | None, window: Window, catalog: str | None) -> None:
-        if not path:
-            raise ConfigError("source=folder needs to know where the rasters are. Add source.path=DIR.")
-        self.path = Path(path).expanduser()
+        self.path = Path(path).expanduser() if path else None
         self.window = window
         self.catalog = Path(catalog).expanduser() if catalog else None
 
@@ -62,6 +60,8 @@ class Folder:
         Raises Level2Error if the files are not the rasters of one observation, ConfigError or CatalogError if
         it cannot be cut.
         """
+        if self.path is None:
+            raise ConfigError("source=folder needs to know where the rasters are. Add source.path=DIR.")
         entries = {entry.id: entry for entry in catalog.read(self.catalog)}
         rasters = _in_time_order(
             [(file, Raster.open(path, line, file.name)) for file, path in _on_disk(find(self.path))]

@@ -231,9 +231,9 @@ def test_no_such_folder(tmp_path: Path, line: Line) -> None:
         observe(tmp_path / "nowhere", line)
 
 
-def test_no_path() -> None:
+def test_no_path(line: Line) -> None:
     with pytest.raises(ConfigError, match="Add source.path=DIR"):
-        Folder(None, ALL, None)
+        list(Folder(None, ALL, None).observations(line))
 
 
 def test_repeats_of_two_observations(shuffled: Path, line: Line) -> None:
