@@ -17,11 +17,14 @@ class Fields:
     def __init__(
         self, random: np.random.Generator, count: int, length: float, duration: float, waves: int = 40
     ) -> None:
-        scale = np.array([1 / length, 1 / length, 1 / duration])
-        self._vectors = (random.standard_normal((waves, 3)) * scale).T
-        self._weights = random.standard_normal((2 * waves, count)) / np.sqrt(waves)
+        self._vectors = random.standard_normal((waves, 3)) / np.array([length, length, duration])
+        self._weights = random.standard_normal((waves, 2, count)) / np.sqrt(waves)
 
     def __call__(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> np.ndarray:
         """x, y: (n,) arcsec; time: (n,) s. Returns (count, n)."""
-        phase = np.stack([x, y, time], axis=-1) @ self._vectors
-        return (np.concatenate([np.cos(phase), np.sin(phase)], axis=-1) @ self._weights).T
+        # Wave by wave and no matrix product: its rounding would depend on how many points are asked for at once.
+        values = np.zeros((self._weights.shape[-1], len(x)))
+        for (across, along, later), (even, odd) in zip(self._vectors, self._weights, strict=True):
+            phase = across * x + along * y + later * time
+            values += even[:, None] * np.cos(phase) + odd[:, None] * np.sin(phase)
+        return values

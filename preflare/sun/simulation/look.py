@@ -6,12 +6,12 @@ partition that separates observations but not regions still leaks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 from scipy.special import ndtr
 
-REGION_DAYS = 3.0
+REGION_DAYS = 3
 # The share of the looks' variance that observations of a region have in common.
 REGION_SHARE = 0.5
 
@@ -52,18 +52,17 @@ def draw(random: np.random.Generator, region: np.random.Generator) -> Look:
         subordinate=float(0.005 * next(z)),
         mu=float(0.35 + 0.63 * ndtr(next(z))),
         azimuth=float(2 * np.pi * ndtr(next(z))),
-        unrest=float(1 / (1 + np.exp(2.2 - 0.7 * next(z)))),
+        unrest=float(1 / (1 + np.exp(2.5 - 0.9 * next(z)))),
     )
 
 
 def regions(ids: Sequence[str]) -> dict[str, str]:
     """Observation id -> the day its region was first observed, YYYYMMDD, which stands for the region."""
     found: dict[str, str] = {}
-    last: datetime | None = None
-    day = ""
+    last, day = date.min, ""
     for id in sorted(ids):
-        start = start_of(id)
-        if last is None or (start - last).total_seconds() > REGION_DAYS * 86400:
+        start = start_of(id).date()
+        if (start - last).days > REGION_DAYS:
             day = id[:8]
         found[id], last = day, start
     return found

@@ -57,8 +57,8 @@ def disturb(shapes: Shapes, kind: np.ndarray, weight: np.ndarray) -> None:
         return np.where(np.isin(kind, kinds), weight, 0.0)
 
     # Every event heats a little; a bright core over an unchanged photosphere has a low, flat continuum once normalised.
-    shapes.intensity *= 1 + 0.6 * weight + 1.6 * of(Precursor.BRIGHT_CORE)
-    shapes.subordinate += 0.035 * weight + 0.14 * of(Precursor.TRIPLET)
+    shapes.intensity *= 1 + 0.8 * weight + 1.6 * of(Precursor.BRIGHT_CORE)
+    shapes.subordinate += 0.045 * weight + 0.13 * of(Precursor.TRIPLET)
     flow = of(Precursor.RED_WING, Precursor.BLUE_WING)
     away = np.where(kind == Precursor.RED_WING, 1.0, -1.0)
     shapes.flow += 0.5 * flow

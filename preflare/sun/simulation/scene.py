@@ -37,12 +37,12 @@ class Scene:
         self._heralds = Patches(random, length=5.0, duration=300.0, preference=0.5)
         # In about two thirds of the observations precursors become more frequent towards onset (paper Fig. 17).
         self.rising = bool(random.random() < 2 / 3)
-        share = random.uniform(1.0, 1.4) if self.rising else random.uniform(0.3, 0.9)
+        share = random.uniform(1.0, 1.5) if self.rising else random.uniform(0.2, 0.9)
         self._share = precursors * share if flares else 0.0
         self._flares = flares
         extent = np.array([(schedule.steps - 1) * ARCSEC_PER_STEP, (schedule.slit - 1) * schedule.pixel])
         self.footpoint = random.uniform(-0.3, 0.3, 2) * extent
-        self._strength = np.exp(random.uniform(np.log(12), np.log(120)))
+        self._strength = np.exp(random.uniform(np.log(20), np.log(120)))
 
     def shapes(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> tuple[Shapes, Shapes, np.ndarray]:
         """Shapes without precursors, with them, and the kind of precursor, for n places and times.
@@ -73,6 +73,7 @@ class Scene:
         look = self._look
         activity, photosphere, spot = self._slow(x, y, time)
         shift, width, depth, reversal, asymmetry, ratio = self._fast(x, y, time)
+        activity = np.minimum(activity, 2.2)  # the brightest plage there is
         # Quiet Sun and plage are one distribution, skewed to the bright side; spots are dark and single-peaked.
         log_level = 0.70 * activity + 0.10 * activity**2 - 0.10 + 0.16 * width
         umbra = np.clip((spot - 1.5) / 0.5, 0, 1)
@@ -117,7 +118,7 @@ class Scene:
         size = 3.0 + 9.0 * np.clip(since / (plan.end - plan.onset), 0, 1)
         far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
         heat = rise * decay * np.exp(-far2 / (2 * size**2))
-        shapes.intensity *= 1 + self._strength * heat
+        shapes.intensity += heat * (self._strength * INTENSITY * self._look.brightness - shapes.intensity)
         shapes.continuum *= 1 + 1.5 * heat
         shapes.width *= 1 + 0.9 * heat
         shapes.depth *= 1 - heat

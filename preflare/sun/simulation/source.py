@@ -18,7 +18,7 @@ from preflare.sun.simulation import look as looks
 from preflare.sun.simulation.detector import Detector
 from preflare.sun.simulation.look import Look
 from preflare.sun.simulation.profiles import LIGHT, Atom, Shapes, photosphere, radiance
-from preflare.sun.simulation.programme import ARCSEC_PER_STEP, Programme, Schedule
+from preflare.sun.simulation.programme import ARCSEC_PER_STEP, Programme
 from preflare.sun.simulation.scene import Scene
 from preflare.sun.window import Window
 
@@ -88,16 +88,19 @@ class Simulation:
         """The day the region of an observation was first observed, YYYYMMDD."""
         return self._regions[id]
 
+    def look(self, id: str) -> Look:
+        """The look of an observation, whatever its class."""
+        return looks.draw(self.random(LOOK, *_digits(id)), self.random(REGION, int(self.region(id))))
+
 
 class _Simulated:
     """One observation in the making."""
 
     def __init__(self, source: Simulation, entry: Entry, line: Line) -> None:
         self._source, self._entry, self._line = source, entry, line
-        self._identity = tuple(int(part) for part in entry.id.split("_"))
-        region = source.random(REGION, int(source.region(entry.id)))
-        self._look: Look = looks.draw(source.random(LOOK, *self._identity), region)
-        self._plan: Schedule = source.programme.draw(source.random(SCHEDULE, *self._identity))
+        self._identity = _digits(entry.id)
+        self._look = source.look(entry.id)
+        self._plan = source.programme.draw(source.random(SCHEDULE, *self._identity))
         flares = entry.label is Label.PF
         self._scene = Scene(source.random(SCENE, *self._identity), self._look, self._plan, flares, source.precursors)
         self._start = looks.start_of(entry.id)
@@ -261,6 +264,10 @@ class _Simulated:
         """Noiseless spectra on the line's grid."""
         section = native[..., self._taps.first : self._taps.first + self._taps.count]
         return resample(section, self._taps, replace(self._line.rules, saturation=np.inf))[0]
+
+
+def _digits(id: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in id.split("_"))
 
 
 def flatten(prefix: str, value: object) -> dict[str, Any]:

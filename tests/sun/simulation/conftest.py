@@ -1,0 +1,40 @@
+"""The simulated Sun as the config files build it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from preflare.sun.line import Line
+from preflare.sun.simulation.profiles import Atom
+from preflare.sun.simulation.source import Simulation
+
+CONF = str(Path(__file__).resolve().parents[3] / "conf")
+GROUPS = ("+source=simulation", "+line=mg_ii", "+window=paper", "++observations=null")
+
+Simulate = Callable[..., Simulation]
+
+
+def build(*overrides: str, simulation: str = "tiny") -> Simulation:
+    with initialize_config_dir(CONF, version_base="1.3"):
+        config = compose(overrides=[f"+simulation={simulation}", *GROUPS, *overrides])
+    return instantiate(config.source)
+
+
+@pytest.fixture(scope="session")
+def simulate() -> Simulate:
+    """``simulate("simulation.seed=3", simulation="default")`` is the source those overrides build; tiny by default."""
+    return build
+
+
+@pytest.fixture(scope="session")
+def line() -> Line:
+    with initialize_config_dir(CONF, version_base="1.3"):
+        return instantiate(compose(overrides=["+line=mg_ii"]).line)
+
+
+@pytest.fixture(scope="session")
+def atom() -> Atom:
+    return build().atom

@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from preflare.errors import ConfigError
+from preflare.sun.simulation.programme import Programme
+
+
+@pytest.fixture
+def programme(simulate) -> Programme:
+    return simulate(simulation="default").programme
+
+
+def test_schedules_are_as_the_programme_says(programme: Programme) -> None:
+    plans = [programme.draw(np.random.default_rng(seed)) for seed in range(1000)]
+    assert np.mean([plan.mode == "raster" for plan in plans]) == pytest.approx(programme.rasters, abs=0.05)
+    for plan in plans:
+        assert plan.steps in (1, *programme.steps)
+        assert plan.exposure < plan.cadence
+        assert programme.onset[0] <= plan.onset / 60 <= programme.onset[1]
+        assert plan.onset < plan.peak < plan.end
+        assert programme.flare[0] <= (plan.end - plan.onset) / 60 <= programme.flare[1] + 1e-9
+    sizes = [1500 / plan.cadence * plan.slit for plan in plans]
+    assert np.mean(sizes) == pytest.approx(programme.size, rel=0.05)
+
+
+def test_exposures_follow_one_another_until_the_flare_ends(programme: Programme) -> None:
+    for seed in range(20):
+        plan = programme.draw(np.random.default_rng(seed))
+        times = plan.times
+        assert times.shape[1] == plan.steps
+        assert times[0, 0] == 0
+        assert np.diff(times.ravel()) == pytest.approx(plan.cadence)
+        assert times[-1, 0] < plan.end <= times[-1, -1] + plan.cadence
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"size": 0}, "size 0"),
+        ({"rasters": 1.5}, "rasters 1.5"),
+        ({"exposures": (20.0,)}, "20.0 s"),
+        ({"onset": (50, 20)}, r"\(50, 20\)"),
+        ({"flare": (0, 20)}, r"\(0, 20\)"),
+    ],
+)
+def test_a_programme_that_fits_nothing_is_refused(programme: Programme, change: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        replace(programme, **change)

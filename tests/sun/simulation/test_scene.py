@@ -1,0 +1,86 @@
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from preflare.sun.simulation.look import Look
+from preflare.sun.simulation.precursor import Precursor
+from preflare.sun.simulation.profiles import Shapes
+from preflare.sun.simulation.programme import Schedule
+from preflare.sun.simulation.scene import Scene
+
+PLAN = Schedule(onset=4000.0, peak=4300.0, end=5000.0, steps=8, slit=30, cadence=16.0, exposure=8.0, pixel=2.0)
+LOOK = Look(
+    zero_point=0, brightness=1, continuum=1, width=1, depth=0, asymmetry=0, ratio=0, subordinate=0, mu=0.8,
+    azimuth=0, unrest=0.1,
+)  # fmt: skip
+
+
+def scene(seed: int, flares: bool = True, precursors: float = 1.0) -> Scene:
+    return Scene(np.random.default_rng(seed), LOOK, PLAN, flares, precursors)
+
+
+def places(seed: int, count: int, first: float, last: float) -> np.ndarray:
+    low, high = np.array([[-7, -29, first], [7, 29, last]])
+    return np.random.default_rng([5, seed]).uniform(low, high, (count, 3)).T
+
+
+def equal(one: Shapes, other: Shapes, rows: np.ndarray | slice = slice(None)) -> bool:
+    return all(np.array_equal(getattr(one, f.name)[rows], getattr(other, f.name)[rows]) for f in fields(Shapes))
+
+
+def test_only_spectra_with_a_kind_differ_from_their_quiet_twins() -> None:
+    quiet, disturbed, kind = scene(1).shapes(*places(1, 3000, 2500, 4000))
+    assert 0.05 < (kind > 0).mean() < 1
+    assert equal(quiet, disturbed, kind == Precursor.NONE)
+    assert not np.any(quiet.intensity[kind > 0] == disturbed.intensity[kind > 0])
+
+
+def test_without_precursors_a_region_about_to_flare_is_like_any_other() -> None:
+    where = places(2, 2000, 0, PLAN.onset)
+    null, calm = scene(2, precursors=0.0).shapes(*where), scene(2, flares=False).shapes(*where)
+    assert equal(null[0], calm[0]) and equal(null[1], calm[1])
+    assert not null[2].any() and not calm[2].any()
+
+
+def test_precursors_become_more_frequent_in_about_two_thirds_of_scenes() -> None:
+    early, late = places(3, 200, 2440, 2800), places(3, 200, 3640, 3999)
+    grown = []
+    for seed in range(200):
+        sun = scene(seed)
+        ratio = sun.share(*late).mean() / sun.share(*early).mean()
+        assert ratio == pytest.approx(1.0) if not sun.rising else ratio > 1.1
+        grown.append(sun.rising)
+    assert np.mean(grown) == pytest.approx(2 / 3, abs=0.1)
+
+
+def test_precursors_are_as_frequent_as_asked_and_end_with_the_onset() -> None:
+    where = places(4, 300, 2500, 4000)
+    expected, found = [], []
+    for seed in range(60):
+        sun = scene(seed, precursors=0.5)
+        expected.append(sun.share(*where).mean())
+        found.append((sun.shapes(*where)[2] > 0).mean())
+        assert expected[-1] < scene(seed).share(*where).mean()
+        assert not sun.shapes(*places(4, 100, 4000, 5000))[2].any()
+    assert np.mean(found) == pytest.approx(np.mean(expected), abs=0.06)
+
+
+def test_the_footpoint_becomes_the_brightest_place() -> None:
+    x, y = (axis.ravel() for axis in np.meshgrid(np.arange(-7, 8, 1.0), np.arange(-29, 30, 1.0)))
+    for seed in range(20):
+        sun = scene(seed)
+        light = np.mean([sun.shapes(x, y, np.full(len(x), t))[1].intensity for t in np.arange(4200, 4600, 50)], axis=0)
+        brightest = np.array([x[light.argmax()], y[light.argmax()]])
+        assert np.hypot(*(brightest - sun.footpoint)) < 5
+        share = sun.share(x, y, np.full(len(x), PLAN.onset - 1))
+        assert share[np.hypot(x - sun.footpoint[0], y - sun.footpoint[1]).argmin()] == share.max()
+
+
+def test_quiet_intensity_and_continuum_are_those_of_the_real_raster() -> None:
+    shapes = [scene(seed, flares=False).shapes(*places(seed, 50, 0, 1500))[0] for seed in range(100)]
+    level = np.log(np.concatenate([one.intensity for one in shapes]))
+    continuum = np.log(np.concatenate([one.continuum for one in shapes]))
+    # Measured there: standard deviation of ln intensity 0.71; the continuum goes as its 0.14th power.
+    assert level.std() == pytest.approx(0.75, abs=0.12)
+    assert 0.08 < np.polyfit(level, continuum, 1)[0] < 0.25

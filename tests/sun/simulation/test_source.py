@@ -1,0 +1,188 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preflare.data import shard
+from preflare.errors import ConfigError
+from preflare.sun import catalog
+from preflare.sun.line import Line
+from preflare.sun.observation import Label, Observation, Phase, instant
+from preflare.sun.quality import Quality
+from preflare.sun.simulation import source as module
+from preflare.sun.simulation.source import Simulation, flatten
+
+PF, AR = "PF_20140329_140938_3860258481", "AR_20150728_151849_3660109122"
+Simulate = Callable[..., Simulation]
+
+
+def cube(observation: Observation, name: str) -> np.ndarray:
+    blocks = observation.blocks()
+    return np.concatenate([b.truth[name[6:]] if name.startswith("truth/") else getattr(b, name) for b in blocks])
+
+
+def one(source: Simulation, line: Line) -> Observation:
+    (observation,) = source.observations(line)
+    return observation
+
+
+def test_the_catalogs_observations_are_there_with_flares_of_their_own(simulate: Simulate, line: Line) -> None:
+    headers = {o.header.name: o.header for o in simulate().observations(line)}
+    entries = {entry.name: entry for entry in catalog.read()}
+    assert list(headers) == list(entries) and len(headers) == 37
+    for name, header in headers.items():
+        assert header.origin == "simulation" and header.number == entries[name].number
+        assert f"{instant(header.start):%Y%m%d_%H%M%S}" == header.id[:15]
+        if header.label is Label.PF:
+            assert header.onset != entries[name].onset
+            assert header.onset < header.peak < header.end
+            assert (instant(header.onset) - instant(header.window_end)).total_seconds() == pytest.approx(60, abs=0.01)
+        else:
+            assert header.onset == header.peak == header.end == ""
+    assert len({header.active_region for header in headers.values()}) < 30
+
+
+def test_phases_are_window_margin_and_flare(simulate: Simulate, line: Line) -> None:
+    observation = one(simulate(f"observations=[{PF}]"), line)
+    header = observation.header
+    start = instant(header.start)
+    onset, first, last, end = (
+        (instant(text) - start).total_seconds()
+        for text in (header.onset, header.window_start, header.window_end, header.end)
+    )
+    time, phase = cube(observation, "time"), cube(observation, "phase")
+    expected = np.full(time.shape, Phase.OUTSIDE)
+    expected[(time >= first) & (time < last)] = Phase.PREFLARE
+    expected[(time >= onset) & (time <= end)] = Phase.FLARE
+    assert np.array_equal(phase, expected) and set(np.unique(phase)) >= {Phase.PREFLARE, Phase.FLARE}
+
+
+def test_an_observation_is_a_function_of_seed_and_id(
+    simulate: Simulate, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = {o.header.name: o for o in simulate().observations(line)}
+    first, _ = shard.write(tmp_path / "whole", whole[PF])
+    monkeypatch.setattr(module, "BLOCK", 1)  # a repeat at a time
+    second, _ = shard.write(tmp_path / "alone", one(simulate(f"observations=[{PF}]"), line))
+    assert shard.Shard.open(first, line).digest == shard.Shard.open(second, line).digest
+    assert shard.Shard.open(first, line).truth == ("changed", "changed_normalised", "kind")
+    other = one(simulate(f"observations=[{PF}]", "simulation.seed=2"), line)
+    assert other.header.recipe["simulation.seed"] == 2
+    assert other.header.onset != whole[PF].header.onset
+
+
+def test_truth_says_which_wavelengths_precursors_changed(simulate: Simulate, line: Line) -> None:
+    """Beside the same observation without precursors, both without noise."""
+    quiet_detector = ["photons", "read_noise", "scale", "cosmic_rays", "lost", "dead_rows", "dusty_rows"]
+    values = [1e9, 0.0, 1e-4, 0.0, 0.0, 0.0, 0.0]
+    overrides = [f"simulation.detector.{name}={value}" for name, value in zip(quiet_detector, values, strict=True)]
+    # An int16 with this scale holds too little: raise its zero so that the range starts at 0.
+    overrides += ["simulation.detector.scale=0.05", "simulation.detector.zero=1600", f"observations=[{PF}]"]
+    overrides += ["simulation.programme.exposures=[8]"]
+    with_, without = (one(simulate(*overrides, f"simulation.precursors={f}"), line) for f in (1.0, 0.0))
+    clean = (cube(with_, "quality") == 0) & (cube(without, "quality") == 0)
+    kind = cube(with_, "truth/kind")[clean]
+    assert 0.05 < (kind > 0).mean() < 1 and not cube(without, "truth/kind").any()
+    after, before = cube(with_, "spectra")[clean], cube(without, "spectra")[clean]
+    top_after, top_before = (cube(o, "intensity")[clean][:, None] for o in (with_, without))
+    for name, difference in (
+        ("changed_normalised", np.abs(after - before)),
+        ("changed", np.abs(after * top_after - before * top_before) / top_after),
+    ):
+        mask = cube(with_, f"truth/{name}")[clean]
+        assert mask[kind > 0].any() and not mask[kind == 0].any()
+        # Counts are rounded, so leave out what lies close to the limit.
+        assert (difference[mask == 1] > 0.01 - 0.003).all()
+        assert (difference[(mask == 0) & (kind[:, None] > 0)] < 0.01 + 0.003).all()
+    assert np.abs(after - before)[kind == 0].max() < 0.012
+
+
+def test_a_zero_point_shifts_the_whole_spectrum(simulate: Simulate, line: Line) -> None:
+    """The photospheric line that stands alone, against the zero point of each observation's look."""
+    entries = [entry for entry in catalog.read() if entry.number < 4]
+    names = ",".join(entry.name for entry in entries)
+    source = simulate(f"observations=[{names}]", "simulation.programme.size=300", simulation="default")
+    line_at = 2801.907
+    part = np.abs(line.wavelength - line_at) < 0.3
+    found, expected = [], []
+    for entry, observation in zip(entries, source.observations(line), strict=True):
+        clean = cube(observation, "quality") == 0
+        mean = (cube(observation, "spectra")[clean] * cube(observation, "intensity")[clean][:, None]).mean(axis=0)
+        dip = 1 - mean[part] / mean[part].max()
+        found.append((dip**2 @ line.wavelength[part] / (dip**2).sum() / line_at - 1) * 299792.458)
+        expected.append(source.look(entry.id).zero_point)
+    assert np.std(expected) > 1.5
+    # The continuum's slope under the line moves the centroid a little.
+    assert np.array(found) == pytest.approx(np.array(expected), abs=2.5)
+    assert np.std(np.array(found) - expected) < 0.3 * np.std(expected)
+
+
+def test_flags_have_work(simulate: Simulate, line: Line) -> None:
+    source = simulate("simulation.detector.lost=0.02", "simulation.detector.dusty_rows=0.2")
+    quality = np.concatenate([cube(o, "quality").ravel() for o in source.observations(line)])
+    for flag in Quality:
+        assert (quality & flag.value != 0).any() == (flag is not Quality.CLEAN), flag
+    assert 0.7 < (quality == 0).mean() < 0.98
+
+
+def test_a_flare_is_bright_and_calm_regions_have_none(simulate: Simulate, line: Line) -> None:
+    ratios = []
+    for observation in simulate().observations(line):
+        phase, light = cube(observation, "phase"), cube(observation, "intensity")
+        if observation.header.label is Label.PF:
+            ratios.append(np.nanmax(light[phase == Phase.FLARE]) / np.nanmedian(light[phase == Phase.PREFLARE]))
+        else:
+            assert Phase.FLARE not in phase and not cube(observation, "truth/kind").any()
+    assert np.median(ratios) > 5
+
+
+def test_the_window_is_the_one_of_the_config(simulate: Simulate, line: Line) -> None:
+    short = one(simulate("window.minutes=10", "window.after=nothing", f"observations=[{PF}]"), line)
+    phase = cube(short, "phase")
+    assert Phase.FLARE not in phase
+    length = instant(short.header.window_end) - instant(short.header.window_start)
+    assert length.total_seconds() == pytest.approx(600, abs=0.01)
+
+
+def test_the_tiny_data_set_serves_any_partition(simulate: Simulate, line: Line) -> None:
+    for observation in simulate().observations(line):
+        clean = (cube(observation, "quality") == 0) & (cube(observation, "phase") == Phase.PREFLARE)[:, :, None]
+        assert clean.sum() >= 10
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("simulation.seed=-1", "simulation.seed is -1"),
+        ("simulation.seed=1.5", "simulation.seed is 1.5"),
+        ("simulation.precursors=-0.5", "simulation.precursors is -0.5"),
+        ("observations=[PF_20990101_000000_0000000000]", "no observation PF_20990101"),
+        ("observations=[20140329_140938_3860258481]", "is not a name"),
+        ("window.onset=2014-03-29T17:35", "flares of its own"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(simulate: Simulate, override: str, words: str) -> None:
+    with pytest.raises(Exception, match=words) as error:
+        simulate(override)
+    assert isinstance(error.value.__cause__, ConfigError)
+
+
+def test_another_line_is_refused(simulate: Simulate, line: Line) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(ConfigError, match="radiates the line mg_ii, not c_ii"):
+        next(simulate().observations(replace(line, name="c_ii")))
+
+
+def test_the_recipe_holds_every_parameter(simulate: Simulate, line: Line) -> None:
+    recipe = one(simulate(f"observations=[{AR}]"), line).header.recipe
+    assert recipe["simulation.precursors"] == 1.0 and recipe["simulation.detector.photons"] == 18.0
+    assert recipe["simulation.atom.cores.k"] == 2796.352 and recipe["window.minutes"] == 25.0
+    assert all(value is None or isinstance(value, float | int | str | bool) for value in recipe.values())
+    changed = one(simulate(f"observations=[{AR}]", "simulation.programme.cadences=[50.0]"), line).header.recipe
+    assert {key for key in recipe if recipe[key] != changed[key]} == {"simulation.programme.cadences"}
+
+
+def test_flatten_names_what_it_finds() -> None:
+    assert flatten("a", {"b": {"c": 1}, "d": (1, 2)}) == {"a.b.c": 1, "a.d": "1, 2"}
