@@ -63,7 +63,7 @@ def test_other_shards_are_explained_by_name(
         make_shard(tmp_path / "real", Label.UNKNOWN, number, origin="level2")
     command = (f"run={own_run}", f"data.root={own_run.parent / 'shards'}", f"shards={tmp_path / 'real'}", *FEW)
     assert verb("explain", *command, "observations=[NA_20140319_140000_3860258480]") == 0
-    assert [path.stem for path in (own_run / "cubes").iterdir()] == ["NA_20140319_140000_3860258480"]
+    assert [path.stem for path in (own_run / "cubes").iterdir()] == ["NA_20140319_140000_3860258480-real"]
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,24 @@ def test_nothing_is_left_in_the_folder_it_ran_in(verb: Verb, own_run: Path) -> N
     assert verb("report", f"run={own_run}") == 0
     assert sorted(Path.cwd().iterdir()) == before
     assert not [h for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler)]
+
+
+@pytest.mark.real_data
+def test_real_rasters_are_explained_and_the_page_says_what_they_are(
+    verb: Verb, own_run: Path, real_data: Path, tmp_path: Path
+) -> None:
+    own = (f"run={own_run}", f"data.root={own_run.parent / 'shards'}")
+    few = ("sample=4", "expected_gradients.samples=3", "expected_gradients.baselines=4")
+    for folder in ("full_resolution", "coarse"):
+        shards = tmp_path / folder
+        assert (
+            verb("ingest", "source=folder", f"source.path={real_data / folder}", "window=all", f"data.root={shards}")
+            == 0
+        )
+        assert verb("explain", *own, *few, f"shards={shards}") == 0
+    assert verb("report", *own) == 0
+    page = (own_run / "report.html").read_text()
+    for folder in ("full_resolution", "coarse"):
+        assert f"<h3>NA_20140329_140938_3860258481-{folder}</h3>" in page
+    assert "These spectra are real IRIS data, and the model was trained on the simulated Sun" in page
+    assert "No label (NA): nothing is known here about a flare in NA_20140329_140938_3860258481." in page

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,13 +97,13 @@ class Explanation:
         cubes, already = [], 0
         with _progress() as progress:
             for shard in shards:
-                path = run.folder.cube(shard.name)
+                path = run.folder.cube(cube_name(run, shard))
                 attributes = about | _about_shard(run, shard)
                 if cube.is_same(path, attributes):
                     already += 1
                 else:
                     if path.exists():
-                        log.info("%s was explained in another way before; its cube is replaced.", shard.name)
+                        log.info("%s was made in another way; it is replaced.", path)
                     self._explain(network, shard, baselines, path, attributes, progress)
                 cubes.append(Cube.open(path))
         if already:
@@ -232,6 +233,16 @@ def side_of(run: Run, observation: str, digest: str) -> str:
         return "none"
     sides = run.record["partition"]["sides"]
     return next((side for side, names in sides.items() if observation in names), "none")
+
+
+def cube_name(run: Run, shard: Shard) -> str:
+    """The observation's name; if the shard is not the run's own, also its folder's.
+
+    Shards of one observation may differ: real and simulated, binned and not.
+    """
+    if side_of(run, shard.name, shard.digest) != "none":
+        return shard.name
+    return f"{shard.name}-{re.sub(r'[^A-Za-z0-9_.+-]+', '_', shard.path.resolve().parent.name)}"
 
 
 def _about_shard(run: Run, shard: Shard) -> dict[str, Attribute]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich import box
 from rich.table import Table
 
 from preflare.explain.cube import Cube
@@ -58,7 +57,7 @@ def table(summaries: Sequence[Summary]) -> Table:
         caption="> 0.5: share of the spectra. residual: by how much expected gradients miss their sum (median).",
         title_justify="left",
         caption_justify="left",
-        box=box.SIMPLE_HEAD,
+        box=None,
         padding=(0, 1, 0, 0),
     )
     for column in ("observation", "side"):

@@ -25,11 +25,12 @@ from preflare.sun.observation import Label
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page. image: PNG in base64."""
+    """A figure of the page. image: PNG in base64; width: in CSS pixels."""
 
     title: str
-    image: str
     caption: str
+    image: str
+    width: int
 
 
 def write(run: Run, root: Path | None) -> Path:
@@ -76,7 +77,7 @@ def render(run: Run, root: Path | None) -> str:
             {**line.cores, **line.features},
             remark,
         )
-        return Picture(title, encode(figure), text.attributions(members, chosen, line))
+        return frame(title, text.attributions(members, chosen, line), figure)
 
     environment = Environment(
         loader=PackageLoader("preflare.report", "."),
@@ -92,16 +93,12 @@ def render(run: Run, root: Path | None) -> str:
         warnings=text.warnings(record),
         skill=tables.skill(record),
         skill_caption=text.skill(record),
-        curve=encode(_curve(run)),
-        curve_caption=text.curve(run),
+        curve=frame("Loss against epoch", text.curve(run), _curve(run)),
         method=text.method(groups),
         own=[picture(title, members, one) for (title, members), one in zip(groups, shown, strict=True)],
-        foreign=[
-            picture(str(cube.attributes["observation"]), [cube], one)
-            for cube, one in zip(foreign, shown_foreign, strict=True)
-        ],
+        foreign=[picture(cube.path.stem, [cube], one) for cube, one in zip(foreign, shown_foreign, strict=True)],
         foreign_warnings=text.foreign(record, foreign),
-        foreign_table=tables.foreign([summarise(cube) for cube in foreign]),
+        foreign_table=tables.foreign({cube.path.stem: summarise(cube) for cube in foreign}),
         observations=tables.observations(record, [summarise(cube) for cube in cubes if cube not in foreign]),
         commands=text.commands(run, foreign),
         explain_command=text.command("explain", run),
@@ -125,9 +122,10 @@ def _curve(run: Run) -> Figure:
     )
 
 
-def encode(figure: Figure) -> str:
-    """A figure as base64, for a data URI."""
-    return base64.b64encode(style.png(figure)).decode()
+def frame(title: str, caption: str, figure: Figure) -> Picture:
+    """A figure as the page shows it: with sharper pixels than the screen may have, at its size in inches."""
+    image = base64.b64encode(style.png(figure)).decode()
+    return Picture(title, caption, image, round(96 * figure.get_figwidth()))
 
 
 def open_cubes(run: Run) -> list[Cube]:

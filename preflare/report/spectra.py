@@ -87,12 +87,7 @@ def limits(shown: Sequence[Shown]) -> dict[str, float]:
 
 
 def strongest(cubes: Sequence[Cube], name: str) -> tuple[float, float]:
-    """Where the mean of |attribution| over all explained spectra is largest: (Å, that mean)."""
-    total, count = None, 0
-    for cube in cubes:
-        rows = np.abs(cube.rows(name, cube.explained()).astype(np.float64))
-        total = rows.sum(axis=0) + (0 if total is None else total)
-        count += len(rows)
-    assert total is not None
-    best = int(np.nanargmax(total))
-    return float(cubes[0].read("wavelength")[best]), float(total[best] / count)
+    """Where the mean of |attribution| over all explained spectra is largest: (Å, the signed mean there)."""
+    rows = np.concatenate([cube.rows(name, cube.explained()) for cube in cubes]).astype(np.float64)
+    best = int(np.nanargmax(np.abs(rows).mean(axis=0)))
+    return float(cubes[0].read("wavelength")[best]), float(rows[:, best].mean())

@@ -28,19 +28,19 @@ def skill(record: Mapping[str, Any]) -> Table:
 
 
 def observations(record: Mapping[str, Any], summaries: Sequence[Summary]) -> Table:
-    """A row per observation of the partition: side, spectra that trained or tested, and what its cube says."""
+    """A row per observation of the partition, held out first: spectra that trained or tested, what its cube says."""
     found = {one.observation: one for one in summaries}
     rows = []
-    for side, counts in record["partition"]["sides"].items():
+    for side, counts in reversed(record["partition"]["sides"].items()):
         for name, count in counts.items():
             rows.append((name, name[:2], side, f"{count:,}", *_scores(found.get(name))))
     return Table(("observation", "label", "side", "spectra used", *_SCORES), tuple(rows))
 
 
-def foreign(summaries: Sequence[Summary]) -> Table:
-    """A row per observation that is not the run's own."""
-    rows = tuple((one.observation, one.label.prefix, *_scores(one)) for one in summaries)
-    return Table(("observation", "label", *_SCORES), rows)
+def foreign(summaries: Mapping[str, Summary]) -> Table:
+    """A row per cube of an observation that is not the run's own. summaries: name of the cube -> its summary."""
+    rows = tuple((name, one.label.prefix, *_scores(one)) for name, one in summaries.items())
+    return Table(("cube", "label", *_SCORES), rows)
 
 
 _SCORES = ("scored", "mean score", "share > 0.5", "explained", "residual")

@@ -105,17 +105,21 @@ def attributions(members: Sequence[Cube], chosen: Sequence[Shown], line: Line) -
     ]
     for name, title in METHODS.items():
         if name in members[0].names:
-            place, _ = strongest(members, name)
-            sentences.append(f"Over the {count:,} explained spectra {title} are strongest {_near(place, line)}.")
+            place, mean = strongest(members, name)
+            sentences.append(
+                f"Strongest in {title}, over the {count:,} explained spectra: {_near(place, line)}, "
+                f"{'for' if mean > 0 else 'against'} PF on average."
+            )
     residual = float(np.median([one.residual for one in summaries]))
-    sentences.append(f"Expected gradients miss their sum by {residual:.1%} (median).")
-    return " ".join(sentences).replace("Grad-CAM are", "Grad-CAM is")
+    draws = members[0].attributes["samples"]
+    sentences.append(f"With {draws} draws, expected gradients miss their sum by {residual:.1%} (median).")
+    return " ".join(sentences)
 
 
 def remark(origin: str, trained_on: str) -> str:
     """In the corner of a figure: what is shown, and what the model knows."""
     if origin == trained_on:
-        return f"{ORIGINS[origin]}"
+        return ORIGINS[origin]
     return f"{ORIGINS[origin]}; model trained on {ORIGINS[trained_on]}"
 
 
@@ -128,7 +132,9 @@ def foreign(record: Mapping[str, Any], cubes: Sequence[Cube]) -> list[str]:
             f"These spectra are {ORIGINS[origin]}, and the model was trained on {ORIGINS[trained_on]}: scores and "
             "colours show how this model reacts to them, not what the Sun was about to do."
         )
-    unknown = [str(cube.attributes["observation"]) for cube in cubes if cube.attributes["label"] == Label.UNKNOWN]
+    unknown = sorted(
+        {str(cube.attributes["observation"]) for cube in cubes if cube.attributes["label"] == Label.UNKNOWN}
+    )
     if unknown:
         found.append(f"No label (NA): nothing is known here about a flare in {', '.join(unknown)}.")
     return found
@@ -150,7 +156,7 @@ def command(verb: str, run: Run) -> str:
 
 
 def _near(wavelength: float, line: Line) -> str:
-    """ "at 2798.60 Å (0.17 Å blueward of triplet)"."""
+    """Such as 2798.60 Å (0.17 Å blueward of triplet)."""
     marks = {**line.cores, **line.features}
     name = min(marks, key=lambda one: abs(marks[one] - wavelength))
     offset = wavelength - marks[name]
@@ -160,4 +166,4 @@ def _near(wavelength: float, line: Line) -> str:
         if abs(offset) < (line.stop - line.start) / (line.points - 1)
         else f"{abs(offset):.2f} Å {side} of {name}"
     )
-    return f"at {wavelength:.2f} Å ({where})"
+    return f"{wavelength:.2f} Å ({where})"

@@ -76,7 +76,7 @@ def test_a_cube_that_is_there_is_left_and_another_setting_replaces_it(
     assert path.stat().st_mtime_ns == written
     assert "1 of 1 observations were already explained" in caplog.text
     settings(sample=3)(finished, home, None, [name])
-    assert f"{name} was explained in another way before; its cube is replaced." in caplog.text
+    assert f"{name}.h5 was made in another way; it is replaced." in caplog.text
     assert np.isfinite(arrays(path)["completeness"]).sum() == 3
 
 
@@ -130,6 +130,21 @@ def test_shards_of_another_origin_are_explained_with_a_warning(
     assert "These shards are real IRIS data; the model was trained on the simulated Sun" in caplog.text
     assert cube.attributes["origin"] == "level2" and cube.attributes["trained_on_origin"] == "simulation"
     assert cube.attributes["side"] == "none" and cube.attributes["seen"] is False
+
+
+def test_shards_of_one_observation_do_not_replace_each_others_cubes(
+    finished: Run, home: Path, tmp_path: Path, make_shard: MakeShard
+) -> None:
+    name = one_test_observation(finished)
+    own = settings()(finished, home, None, [name])[0].path
+    # The same observation from elsewhere: real, and in another folder again.
+    number, label = int(name[9:11]) - 10, Label[name[:2]]
+    folders = (tmp_path / "level 2", tmp_path / "coarse")
+    for folder in folders:
+        make_shard(folder, label, number, origin="level2")
+    others = [settings()(finished, home, folder, None)[0].path for folder in folders]
+    assert [path.name for path in (own, *others)] == [f"{name}.h5", f"{name}-level_2.h5", f"{name}-coarse.h5"]
+    assert all(path.is_file() for path in (own, *others))
 
 
 def test_a_network_without_convolution_has_no_gradcam(

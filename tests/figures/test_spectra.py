@@ -15,7 +15,7 @@ VALUES = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def figure() -> Figure:
     return spectra.draw(
         WAVELENGTH,

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ from preflare.errors import RunError, ShardError
 from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.explanation import Explanation
 from preflare.report import page
+from preflare.run import Run
 from preflare.sun.observation import Label
 
 MakeShard = Callable[..., Path]
@@ -51,12 +53,19 @@ def test_a_page_without_cubes_says_how_to_get_them(own_run: Path) -> None:
     assert len(parsed(text).fetched) == 1  # the learning curve
 
 
-def test_a_page_fetches_nothing_and_its_pictures_are_pictures(own_run: Path) -> None:
-    finished, home = run.read(own_run), own_run.parent / "shards"
+@pytest.fixture(scope="module")
+def explained(toy_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """A run whose held-out observations are explained and that has its page, and the folder of its shards."""
+    copy = tmp_path_factory.mktemp("explained") / "toy"
+    shutil.copytree(toy_run.parent, copy)
+    finished, home = run.read(copy / "run"), copy / "shards"
     EXPLAIN(finished, home, None, None)
-    path = page.write(finished, home)
-    assert path == own_run / "report.html"
-    tags = parsed(path.read_text())
+    assert page.write(finished, home) == copy / "run" / "report.html"
+    return finished, home
+
+
+def test_a_page_fetches_nothing_and_its_pictures_are_pictures(explained: tuple[Run, Path]) -> None:
+    tags = parsed(explained[0].folder.report.read_text())
     assert not {"script", "link", "iframe"} & set(tags.tags)
     assert len(tags.fetched) == 3  # the learning curve, PF, AR
     for source in tags.fetched:
@@ -64,23 +73,19 @@ def test_a_page_fetches_nothing_and_its_pictures_are_pictures(own_run: Path) -> 
         assert base64.b64decode(source.partition(",")[2]).startswith(b"\x89PNG")
 
 
-def test_the_page_says_what_it_is(own_run: Path) -> None:
-    finished, home = run.read(own_run), own_run.parent / "shards"
-    EXPLAIN(finished, home, None, None)
-    text = page.render(finished, home)
+def test_the_page_says_what_it_is(explained: tuple[Run, Path]) -> None:
+    text = explained[0].folder.report.read_text()
     assert "<h1>Mg II h&amp;k spectra before a flare: a network trained on the simulated Sun</h1>" in text
     assert "Simulated data" in text and "The test side chose the epoch" in text
-    for name, digest in finished.record["data"].items():
+    for name, digest in explained[0].record["data"].items():
         assert name in text and digest in text
-    assert re.search(r"Grad-CAM is strongest at 2\d{3}\.\d\d Å \(", text)
+    assert re.search(r"Strongest in Grad-CAM, over the 5 explained spectra: 2\d{3}\.\d\d Å \(", text)
     assert "Held-out PF spectra" in text and "Held-out AR spectra" in text
     assert "not the run" not in text  # no foreign observation, no such section
 
 
-def test_the_same_run_gives_the_same_page(own_run: Path) -> None:
-    finished, home = run.read(own_run), own_run.parent / "shards"
-    EXPLAIN(finished, home, None, None)
-    assert page.render(finished, home) == page.render(finished, home)
+def test_the_same_run_gives_the_same_page(explained: tuple[Run, Path]) -> None:
+    assert page.render(*explained) == explained[0].folder.report.read_text()
 
 
 def test_real_data_have_their_own_section_and_warnings(own_run: Path, tmp_path: Path, make_shard: MakeShard) -> None:

@@ -32,12 +32,12 @@ def test_every_observation_of_the_partition_has_a_row() -> None:
     table = tables.observations(RECORD, [SUMMARY])
     assert len(set(map(len, (table.head, *table.rows)))) == 1
     assert table.rows == (
+        ("PF_2", "PF", "test", "30", "4,000", "0.800", "90.0%", "200", "4.0%"),
         ("AR_1", "AR", "train", "1,000", "", "", "", "", ""),
         ("PF_1", "PF", "train", "1,200", "", "", "", "", ""),
-        ("PF_2", "PF", "test", "30", "4,000", "0.800", "90.0%", "200", "4.0%"),
     )
 
 
 def test_a_foreign_observation_has_its_label_and_scores() -> None:
     one = Summary("NA_3", Label.UNKNOWN, "none", spectra=10, score=0.1, above_half=0.0, explained=5, residual=0.5)
-    assert tables.foreign([one]).rows == (("NA_3", "NA", "10", "0.100", "0.0%", "5", "50.0%"),)
+    assert tables.foreign({"NA_3-coarse": one}).rows == (("NA_3-coarse", "NA", "10", "0.100", "0.0%", "5", "50.0%"),)
