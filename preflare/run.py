@@ -158,7 +158,7 @@ class Run:
             raise RunError(f"{self.folder.path} has no checkpoint {which}: {path} is missing. Train the run again.")
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
         weights = {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
-        network: "nn.Module" = instantiate(self.config.model)
+        network: nn.Module = instantiate(self.config.model)
         try:
             network.load_state_dict(weights)
         except RuntimeError:
