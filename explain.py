@@ -1,7 +1,7 @@
 """Say which wavelengths made a trained network call a spectrum PF or AR.
 
 python explain.py run=runs/default                        the observations that the run held out
-python explain.py run=runs/default shards=data/level2     other shards, for example of real rasters
+python explain.py run=runs/default shards=data/folder     other shards, for example of real rasters
 python explain.py run=runs/default sample=null            attributions of every clean spectrum, not of 200
 python explain.py --help                                  every choice
 """
