@@ -52,7 +52,7 @@ def draw(random: np.random.Generator, region: np.random.Generator) -> Look:
         subordinate=float(0.005 * next(z)),
         mu=float(0.35 + 0.63 * ndtr(next(z))),
         azimuth=float(2 * np.pi * ndtr(next(z))),
-        unrest=float(1 / (1 + np.exp(2.5 - 0.9 * next(z)))),
+        unrest=float(1 / (1 + np.exp(2.7 - 1.2 * next(z)))),
     )
 
 

@@ -56,16 +56,18 @@ def disturb(shapes: Shapes, kind: np.ndarray, weight: np.ndarray) -> None:
     def of(*kinds: Precursor) -> np.ndarray:
         return np.where(np.isin(kind, kinds), weight, 0.0)
 
-    # Every event heats a little; a bright core over an unchanged photosphere has a low, flat continuum once normalised.
-    shapes.intensity *= 1 + 0.8 * weight + 1.6 * of(Precursor.BRIGHT_CORE)
-    shapes.subordinate += 0.045 * weight + 0.13 * of(Precursor.TRIPLET)
+    # Every event shows a little of the subordinate lines. A bright core over an unchanged photosphere has a low,
+    # flat continuum once normalised; the others leave the maximum nearly as it was, so that what they change is local.
+    shapes.intensity *= 1 + 2.0 * of(Precursor.BRIGHT_CORE)
+    shapes.subordinate += 0.05 * weight + 0.13 * of(Precursor.TRIPLET)
     flow = of(Precursor.RED_WING, Precursor.BLUE_WING)
     away = np.where(kind == Precursor.RED_WING, 1.0, -1.0)
-    shapes.flow += 0.5 * flow
-    shapes.flow_shift += away * 50 * flow
+    shapes.flow += 0.45 * flow
+    shapes.flow_shift += away * 62 * flow
     shapes.width *= 1 + 0.5 * of(Precursor.BROAD_CORE)
-    shapes.wing += 0.12 * of(Precursor.BROAD_CORE)
+    shapes.wing += 0.03 * of(Precursor.BROAD_CORE)
     shapes.depth *= 1 - 0.95 * of(Precursor.SINGLE_PEAK)
+    shapes.intensity *= 1 - 0.33 * of(Precursor.SINGLE_PEAK) - 0.32 * of(Precursor.ASYMMETRIC)
     side = np.where(shapes.asymmetry >= 0, 1.0, -1.0)
-    shapes.asymmetry += side * 0.38 * of(Precursor.ASYMMETRIC)
+    shapes.asymmetry += side * 0.4 * of(Precursor.ASYMMETRIC)
     shapes.reversal += side * 7 * of(Precursor.ASYMMETRIC)

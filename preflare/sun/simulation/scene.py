@@ -37,7 +37,7 @@ class Scene:
         self._heralds = Patches(random, length=5.0, duration=300.0, preference=0.5)
         # In about two thirds of the observations precursors become more frequent towards onset (paper Fig. 17).
         self.rising = bool(random.random() < 2 / 3)
-        share = random.uniform(1.0, 1.5) if self.rising else random.uniform(0.2, 0.9)
+        share = random.uniform(1.1, 1.6) if self.rising else random.uniform(0.1, 0.7)
         self._share = precursors * share if flares else 0.0
         self._flares = flares
         extent = np.array([(schedule.steps - 1) * ARCSEC_PER_STEP, (schedule.slit - 1) * schedule.pixel])

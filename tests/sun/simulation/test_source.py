@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from preflare.data import shard
 from preflare.errors import ConfigError
 from preflare.sun import catalog
 from preflare.sun.line import Line
-from preflare.sun.observation import Label, Observation, Phase, instant
+from preflare.sun.observation import Header, Label, Observation, Phase, instant
 from preflare.sun.quality import Quality
 from preflare.sun.simulation import source as module
 from preflare.sun.simulation.source import Simulation, flatten
@@ -22,13 +23,29 @@ def cube(observation: Observation, name: str) -> np.ndarray:
     return np.concatenate([b.truth[name[6:]] if name.startswith("truth/") else getattr(b, name) for b in blocks])
 
 
+@dataclass(frozen=True)
+class Made:
+    """An observation and its arrays."""
+
+    header: Header
+    arrays: dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def tiny(simulate: Simulate, line: Line) -> dict[str, Made]:
+    names = ("phase", "intensity", "quality", "truth/kind")
+    return {
+        o.header.name: Made(o.header, {name: cube(o, name) for name in names}) for o in simulate().observations(line)
+    }
+
+
 def one(source: Simulation, line: Line) -> Observation:
     (observation,) = source.observations(line)
     return observation
 
 
-def test_the_catalogs_observations_are_there_with_flares_of_their_own(simulate: Simulate, line: Line) -> None:
-    headers = {o.header.name: o.header for o in simulate().observations(line)}
+def test_the_catalogs_observations_are_there_with_flares_of_their_own(tiny: dict[str, Made]) -> None:
+    headers = {name: made.header for name, made in tiny.items()}
     entries = {entry.name: entry for entry in catalog.read()}
     assert list(headers) == list(entries) and len(headers) == 37
     for name, header in headers.items():
@@ -61,15 +78,15 @@ def test_phases_are_window_margin_and_flare(simulate: Simulate, line: Line) -> N
 def test_an_observation_is_a_function_of_seed_and_id(
     simulate: Simulate, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = {o.header.name: o for o in simulate().observations(line)}
-    first, _ = shard.write(tmp_path / "whole", whole[PF])
+    whole = next(o for o in simulate().observations(line) if o.header.name == PF)
+    first, _ = shard.write(tmp_path / "whole", whole)
     monkeypatch.setattr(module, "BLOCK", 1)  # a repeat at a time
     second, _ = shard.write(tmp_path / "alone", one(simulate(f"observations=[{PF}]"), line))
     assert shard.Shard.open(first, line).digest == shard.Shard.open(second, line).digest
     assert shard.Shard.open(first, line).truth == ("changed", "changed_normalised", "kind")
     other = one(simulate(f"observations=[{PF}]", "simulation.seed=2"), line)
     assert other.header.recipe["simulation.seed"] == 2
-    assert other.header.onset != whole[PF].header.onset
+    assert other.header.onset != whole.header.onset
 
 
 def test_truth_says_which_wavelengths_precursors_changed(simulate: Simulate, line: Line) -> None:
@@ -126,14 +143,14 @@ def test_flags_have_work(simulate: Simulate, line: Line) -> None:
     assert 0.7 < (quality == 0).mean() < 0.98
 
 
-def test_a_flare_is_bright_and_calm_regions_have_none(simulate: Simulate, line: Line) -> None:
+def test_a_flare_is_bright_and_calm_regions_have_none(tiny: dict[str, Made]) -> None:
     ratios = []
-    for observation in simulate().observations(line):
-        phase, light = cube(observation, "phase"), cube(observation, "intensity")
-        if observation.header.label is Label.PF:
+    for made in tiny.values():
+        phase, light = made.arrays["phase"], made.arrays["intensity"]
+        if made.header.label is Label.PF:
             ratios.append(np.nanmax(light[phase == Phase.FLARE]) / np.nanmedian(light[phase == Phase.PREFLARE]))
         else:
-            assert Phase.FLARE not in phase and not cube(observation, "truth/kind").any()
+            assert Phase.FLARE not in phase and not made.arrays["truth/kind"].any()
     assert np.median(ratios) > 5
 
 
@@ -145,9 +162,9 @@ def test_the_window_is_the_one_of_the_config(simulate: Simulate, line: Line) -> 
     assert length.total_seconds() == pytest.approx(600, abs=0.01)
 
 
-def test_the_tiny_data_set_serves_any_partition(simulate: Simulate, line: Line) -> None:
-    for observation in simulate().observations(line):
-        clean = (cube(observation, "quality") == 0) & (cube(observation, "phase") == Phase.PREFLARE)[:, :, None]
+def test_the_tiny_data_set_serves_any_partition(tiny: dict[str, Made]) -> None:
+    for made in tiny.values():
+        clean = (made.arrays["quality"] == 0) & (made.arrays["phase"] == Phase.PREFLARE)[:, :, None]
         assert clean.sum() >= 10
 
 
@@ -169,8 +186,6 @@ def test_what_cannot_be_meant_is_refused(simulate: Simulate, override: str, word
 
 
 def test_another_line_is_refused(simulate: Simulate, line: Line) -> None:
-    from dataclasses import replace
-
     with pytest.raises(ConfigError, match="radiates the line mg_ii, not c_ii"):
         next(simulate().observations(replace(line, name="c_ii")))
 
