@@ -39,7 +39,7 @@ class CrossEntropy:
 
     def __call__(self, network: Network, parameters: Parameters, spectra: Tensor, labels: Tensor) -> Tensor:
         loss = functional.cross_entropy(network(parameters, spectra), labels)
-        return loss + self.l2 * squared_weights(parameters) if self.l2 else loss
+        return loss + self.l2 * squared_weights(parameters)
 
 
 def squared_weights(parameters: Parameters) -> Tensor:
