@@ -21,6 +21,7 @@ class Atom:
 
     line: name of the line config this describes.
     cores: name -> laboratory wavelength, vacuum Å; the first is the brighter one.
+    widths: of each core, relative to the width in ``Shapes``.
     subordinate: Å of the subordinate lines that blend into one, seen in emission above hot ground.
     damping: strength of each core's damping wings, in ``1 / (1 + sum(strength / (distance² + core²)^(exponent/2)))``,
         distances in Å.
@@ -29,6 +30,7 @@ class Atom:
 
     line: str
     cores: Mapping[str, float]
+    widths: tuple[float, ...]
     subordinate: tuple[float, ...]
     damping: tuple[float, ...]
     damping_exponent: float
@@ -37,7 +39,7 @@ class Atom:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cores", {str(name): float(value) for name, value in self.cores.items()})
-        for name in ("subordinate", "damping"):
+        for name in ("widths", "subordinate", "damping"):
             object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
         rows = tuple((float(centre), float(depth), float(width)) for centre, depth, width in self.absorption)
         object.__setattr__(self, "absorption", rows)
@@ -107,10 +109,10 @@ def radiance(
     """
     emission = np.zeros((len(shapes.intensity), len(wavelength)), np.float32)
     column = {field.name: getattr(shapes, field.name)[:, None].astype(np.float32) for field in fields(shapes)}
-    for order, centre in enumerate(atom.cores.values()):
+    for order, (centre, relative) in enumerate(zip(atom.cores.values(), atom.widths, strict=True)):
         near, velocity = _near(wavelength, centre, REACH)
         level = column["intensity"] if order == 0 else column["intensity"] / column["ratio"]
-        emission[:, near] += level * _core(velocity - column["shift"], column)
+        emission[:, near] += level * _core(velocity - column["shift"], np.float32(relative) * column["width"], column)
     for centre in atom.subordinate:
         near, velocity = _near(wavelength, centre, REACH / 2)
         level = column["intensity"] * column["subordinate"] / len(atom.subordinate)
@@ -125,8 +127,7 @@ def _near(wavelength: np.ndarray, centre: float, reach: float) -> tuple[slice, n
     return slice(first, last), ((wavelength[first:last] / centre - 1) * LIGHT).astype(np.float32)
 
 
-def _core(velocity: np.ndarray, column: Mapping[str, np.ndarray]) -> np.ndarray:
-    width = column["width"]
+def _core(velocity: np.ndarray, width: np.ndarray, column: Mapping[str, np.ndarray]) -> np.ndarray:
     reversal = 1 - column["depth"] * _gaussian(velocity - column["reversal"], REVERSAL_WIDTH * width)
     slope = 1 - column["asymmetry"] * velocity / np.sqrt(velocity**2 + (ASYMMETRY_WIDTH * width) ** 2)
     wings = column["wing"] / (1 + (velocity / (WING_WIDTH * width)) ** 2)

@@ -12,7 +12,7 @@ from preflare.sun.simulation.precursor import Patches, disturb
 from preflare.sun.simulation.profiles import Shapes
 from preflare.sun.simulation.programme import ARCSEC_PER_STEP, Schedule
 
-INTENSITY = 62.0  # DN/s, median before the reversal
+INTENSITY = 58.0  # DN/s, median before the reversal
 CONTINUUM = 12.6  # DN/s, at the median intensity and the raster's mu
 MU = 0.81
 FOOTPOINT = 14.0  # arcsec over which precursors thin out around it
