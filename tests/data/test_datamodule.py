@@ -1,11 +1,13 @@
 """The data module: every chosen spectrum once, nothing else, through ordinary loaders."""
 
 import pickle
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -21,11 +23,16 @@ from preflare.data.batches import permutation
 from preflare.data.datamodule import FlareDataModule
 from preflare.data.partition import Partitioner
 from preflare.data.shard import Shard
+from preflare.data.slabs import Slabs
 from preflare.errors import ConfigError, PartitionError, ShardError
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
 
 MakeShard = Callable[..., Path]
+
+FORK = pytest.mark.filterwarnings(
+    "ignore:.*multi-threaded.*fork:DeprecationWarning", "ignore:This DataLoader will create:UserWarning"
+)
 
 # As make_shard names them.
 NAMES = [f"AR_2014031{day}_140000_3860258481" for day in range(4)]
@@ -54,7 +61,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, make_shard: MakeShard) -> Pat
 
 @pytest.fixture
 def build(root: Path, line: Line) -> Callable[..., FlareDataModule]:
-    def make(where: Path = root, line: Line = line, validation: int = 0, **changes: int) -> FlareDataModule:
+    def make(where: Path = root, line: Line = line, validation: int = 0, **changes: object) -> FlareDataModule:
         rules = Partitioner(seed=2, test_observations=1, validation=validation, test_share=1.0)
         return FlareDataModule(str(where), line, rules, **({"batch_size": 16, "seed": 3} | changes))
 
@@ -101,17 +108,21 @@ def test_setup_again_changes_nothing_and_reads_nothing(build, monkeypatch: pytes
     assert data.datasets["train"].spectra is before
 
 
-def test_each_shards_spectra_are_read_once(build, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("resident", [True, False])
+def test_each_shards_spectra_are_read_once(build, resident: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[tuple[str, str]] = []
-    read = Shard.read
+    read, read_slab = Shard.read, Slabs.read
     monkeypatch.setattr(Shard, "read", lambda self, name: reads.append((self.name, name)) or read(self, name))
-    build().setup()
-    assert sorted(reads) == sorted((n, d) for n in NAMES for d in ("phase", "quality", "spectra"))
+    monkeypatch.setattr(
+        Slabs, "read", lambda self, slab: reads.append((self.shard.name, f"slab {slab}")) or read_slab(self, slab)
+    )
+    build(resident=resident).setup()
+    assert sorted(reads) == sorted((n, d) for n in NAMES for d in ("phase", "quality", "slab 0"))
 
 
 @pytest.mark.parametrize(
     "workers",
-    [0, pytest.param(1, marks=pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"))],
+    [0, pytest.param(1, marks=FORK)],
 )
 def test_an_epoch_visits_every_spectrum_once(build, workers: int) -> None:
     data = build(workers=workers)
@@ -124,6 +135,62 @@ def test_an_epoch_visits_every_spectrum_once(build, workers: int) -> None:
         assert len(loader) == len(batches) == -(-len(dataset) // 16)
         assert torch.equal(torch.cat([spectra for spectra, _ in batches]), dataset.spectra[order])
         assert torch.equal(torch.cat([labels for _, labels in batches]), dataset.labels[order])
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=FORK)])
+def test_streamed_data_are_the_resident_ones_in_another_order(build, workers: int, monkeypatch) -> None:
+    monkeypatch.setattr(datamodule, "EVALUATION_BATCH", 50)
+    disk, memory = build(validation=1, workers=workers, resident=False), build(validation=1)
+    disk.setup()
+    memory.setup()
+    assert (disk.streamed, memory.streamed) == (True, False)
+    assert disk.sides == memory.sides and disk.choosing == memory.choosing
+    for side in memory.sides:
+        held = memory.datasets[side]
+        assert disk.datasets[side].names == held.names
+        assert torch.equal(disk.datasets[side].spectra[:], held.spectra)
+        assert torch.equal(disk.datasets[side].labels, held.labels)
+    for one, other in zip(
+        [*disk.val_dataloader(), disk.test_dataloader()],
+        [*memory.val_dataloader(), memory.test_dataloader()],
+        strict=True,
+    ):
+        for here, there in zip(zip(*one, strict=True), zip(*other, strict=True), strict=True):
+            assert torch.equal(torch.cat(here), torch.cat(there))
+    loader = disk.train_dataloader()
+    orders = []
+    for epoch in (0, 1):
+        loader.sampler.set_epoch(epoch)
+        batches = list(loader)
+        assert len(loader) == len(batches) == len(memory.train_dataloader())
+        spectra, labels = (torch.cat(part) for part in zip(*batches, strict=True))
+        ours, theirs = spectra[:, 0, 0].argsort(), memory.datasets["train"].spectra[:, 0, 0].argsort()
+        assert torch.equal(spectra[ours], memory.datasets["train"].spectra[theirs])
+        assert torch.equal(labels[ours], memory.datasets["train"].labels[theirs])
+        orders.append(spectra)
+    assert not torch.equal(*orders)
+
+
+# The nine observations: chosen spectra of all sides together, at 240 x 4 + 8 bytes each.
+@pytest.mark.parametrize(
+    ("resident", "spare", "streamed"),
+    [
+        ("auto", 1, False),
+        ("auto", -1, True),
+        (True, -1, False),
+        (False, 1, True),
+    ],
+)
+def test_what_fits_is_resident_and_the_log_says_why(build, caplog, resident, spare: int, streamed: bool) -> None:
+    rules = build()
+    rules.setup()
+    count = sum(rules.partition.spectra(side) for side in rules.sides)
+    data = build(resident=resident, memory=(count * 968 + spare) / 2**30)
+    with caplog.at_level("INFO"):
+        data.setup()
+    assert data.streamed is streamed
+    said = "Streamed from disk" if streamed else "Resident"
+    assert f"{said}: {count} spectra take {count * 968 / 2**30:.2g} GiB, data.memory is 0.0005" in caplog.text
 
 
 def test_evaluation_keeps_the_order_and_leaves_nothing_out(build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,23 +316,67 @@ def test_a_copied_shard_cannot_train_and_test_at_once(build, make_shard, tmp_pat
         build(tmp_path).setup()
 
 
-def test_a_clean_spectrum_that_is_not_finite_is_refused(build, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Shard.read
+@pytest.mark.parametrize("resident", [True, False])
+def test_a_clean_spectrum_that_is_not_finite_is_refused(build, resident: bool, monkeypatch) -> None:
+    read = Slabs.read
 
-    def spoiled(shard: Shard, name: str) -> np.ndarray:
-        values = read(shard, name)
-        if shard.name == NAMES[5] and name == "spectra":
+    def spoiled(slabs: Slabs, slab: int) -> np.ndarray:
+        values = read(slabs, slab)
+        if slabs.shard.name == NAMES[5]:
             values[..., 3] = np.inf
         return values
 
-    monkeypatch.setattr(Shard, "read", spoiled)
+    monkeypatch.setattr(Slabs, "read", spoiled)
     with pytest.raises(ShardError, match=f"{NAMES[5]}.h5 has spectra that are flagged clean but are not finite"):
-        build().setup()
+        build(resident=resident).setup()
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_a_shard_with_other_spectra_than_were_written_is_refused(build, root, tmp_path, resident: bool) -> None:
+    shutil.copytree(root, tmp_path / "shards")
+    with h5py.File(tmp_path / f"shards/{NAMES[5]}.h5", "r+") as file:
+        file["spectra"][-1, -1, -1, 0] += 1
+    with pytest.raises(ShardError, match=f"{NAMES[5]}.h5: spectra was changed after it was written"):
+        build(tmp_path / "shards", resident=resident).setup()
+
+
+def test_a_shard_that_changes_while_training_is_refused(build, root, tmp_path) -> None:
+    shutil.copytree(root, tmp_path / "shards")
+    data = build(tmp_path / "shards", resident=False)
+    data.setup()
+    next(iter(data.train_dataloader()))
+    name = data.partition.sides["train"][0]
+    path = tmp_path / f"shards/{name}.h5"
+    path.write_bytes(path.read_bytes() + b"more")
+    for loader in (data.train_dataloader(), data.val_dataloader()[0]):
+        with pytest.raises(ShardError, match=f"{name}.h5 was changed while it was being read"):
+            list(loader)
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "expected"), [("batch_size", 0, "1 or more"), ("seed", -1, "0 or more"), ("workers", -1, "0 or")]
+    ("key", "value", "expected"),
+    [
+        ("batch_size", 0, "1 or more"),
+        ("seed", -1, "0 or more"),
+        ("workers", -1, "0 or more"),
+        ("resident", "maybe", "auto, true or false"),
+        ("resident", 1, "auto, true or false"),
+        ("resident", None, "auto, true or false"),
+        ("memory", 0, "a number of GiB above 0"),
+        ("memory", float("inf"), "a number of GiB above 0"),
+        ("memory", float("nan"), "a number of GiB above 0"),
+        ("memory", "2 GiB", "a number of GiB above 0"),
+        ("memory", True, "a number of GiB above 0"),
+    ],
 )
-def test_values_that_cannot_be_meant_are_refused(build, key: str, value: int, expected: str) -> None:
-    with pytest.raises(ConfigError, match=f"data.{key} is {value}, expected {expected}"):
+def test_values_that_cannot_be_meant_are_refused(build, key: str, value: object, expected: str) -> None:
+    with pytest.raises(ConfigError) as raised:
         build(**{key: value})
+    assert str(raised.value).startswith(f"data.{key} is {value!r}, expected {expected}")
+
+
+def test_memory_that_holds_no_two_batches_for_each_worker_is_refused(build) -> None:
+    with pytest.raises(ConfigError, match=r"data.memory is 5e-05 GiB, too little .* of 16 spectra in 2 loading proc"):
+        build(resident=False, memory=5e-5, workers=2).setup()
+    build(resident=False, memory=5e-5, workers=1).setup()
+    build(resident=True, memory=5e-5, workers=2).setup()
