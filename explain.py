@@ -33,7 +33,7 @@ class Config:
     spectra: str = MISSING
     sample: int | None = MISSING
     seed: int = MISSING
-    gradcam: bool = MISSING
+    maps: list[str] = MISSING
     expected_gradients: Any = MISSING
     threads: int = MISSING
 
@@ -58,7 +58,7 @@ def main(config: DictConfig) -> None:
         config.spectra,
         config.sample,
         config.seed,
-        config.gradcam,
+        config.maps,
         instantiate(config.expected_gradients),
     )
     root, where = (Path(path) if path else None for path in (config.data.root, config.shards))

@@ -1,19 +1,25 @@
-"""Grad-CAM on the last convolution, placed where its cells look (paper Eqs. B.1 and B.2).
+"""Class activation maps of the log-odds: three ways to weigh what the last convolution answers.
 
-The map is signed: the ReLU of Eq. B.1 is for display and hides what speaks against PF. Each cell stands at the
+With A (channel, cell) the layer's answer to a spectrum and G the gradient of the log-odds there:
+
+    gradcam             sum over channels of mean-over-cells(G) times A: as published (paper Eqs. B.1 and B.2)
+    gradcam_reference   mean-over-channels(G) times mean-over-channels(A): what the authors' code averages, here of
+                        the log-odds (theirs: of the logit that won) and without its ReLU, stretch and rescaling
+    hirescam            sum over channels of G times A, cell by cell (Draelos & Carin 2020)
+
+With a dense layer that weighs positions, the published average over cells loses most of the place: on a planted
+bump the maximum of ``gradcam`` is hardly ever on the bump, that of ``hirescam`` mostly is.
+
+Maps are signed: the ReLU of Eq. B.1 is for display and hides what speaks against PF. Each cell stands at the
 centre of its receptive field and wavelengths outside the outermost centres get no value, since stretching the
 cells over the whole spectrum shifts features by up to 1.4 Å in the paper's network.
-
-With a dense layer that weighs positions, the published average over positions loses most of the place: on a
-planted bump the map's maximum is hardly ever on the bump. It is here as published, not as advice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from captum.attr import LayerGradCam
 from torch import Tensor, nn
 
 from preflare.errors import ConfigError
@@ -68,22 +74,12 @@ def receptive_field(network: nn.Module, layer: nn.Module) -> ReceptiveField:
             step *= stride
         elif not isinstance(one, POINTWISE):
             raise ConfigError(
-                f"Grad-CAM cannot place the cells of {type(network).__name__}: {type(one).__name__} lies before its "
-                "last convolution. Leave it out with gradcam=false."
+                f"No activation map can place the cells of {type(network).__name__}: {type(one).__name__} lies before "
+                "its last convolution. Leave them out with maps=[]."
             )
         if one is layer:
             break
     return ReceptiveField(first, step, width)
-
-
-def gradcam_cells(network: nn.Module, layer: nn.Module, spectra: Tensor) -> Tensor:
-    """Signed Grad-CAM of the log-odds, one value per cell of the layer: (batch, cells).
-
-    The weight of a channel is the mean over positions of the gradient (Eq. B.2); Captum computes it.
-    """
-    method = LayerGradCam(log_odds(network), layer)
-    cells: Tensor = method.attribute(spectra, relu_attributions=False)
-    return cells.detach()[:, 0]
 
 
 def place(cells: np.ndarray, centres: np.ndarray, points: int) -> np.ndarray:
@@ -101,16 +97,54 @@ def place(cells: np.ndarray, centres: np.ndarray, points: int) -> np.ndarray:
 
 
 def gradcam(network: nn.Module, spectra: Tensor) -> np.ndarray:
-    """Signed Grad-CAM of the log-odds on the grid of the spectra, (batch, wavelength) float32.
+    """Published Grad-CAM on the grid of the spectra, (batch, wavelength) float32: one weight for each channel.
 
     spectra: (batch, 1, wavelength). Raises ConfigError for a network without a convolution.
     """
+    return _on_grid(network, spectra, lambda a, g: (g.mean(dim=2, keepdim=True) * a).sum(dim=1))
+
+
+def gradcam_reference(network: nn.Module, spectra: Tensor) -> np.ndarray:
+    """The authors' averages on the grid of the spectra, (batch, wavelength) float32: one weight for each cell.
+
+    As ``gradcam`` otherwise.
+    """
+    return _on_grid(network, spectra, lambda a, g: g.mean(dim=1) * a.mean(dim=1))
+
+
+def hirescam(network: nn.Module, spectra: Tensor) -> np.ndarray:
+    """HiResCAM on the grid of the spectra, (batch, wavelength) float32: a weight for each channel and cell.
+
+    As ``gradcam`` otherwise.
+    """
+    return _on_grid(network, spectra, lambda a, g: (g * a).sum(dim=1))
+
+
+Map = Callable[[nn.Module, Tensor], np.ndarray]
+# Name in configs and cubes -> the map.
+MAPS: dict[str, Map] = {"gradcam": gradcam, "gradcam_reference": gradcam_reference, "hirescam": hirescam}
+
+
+def _on_grid(network: nn.Module, spectra: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> np.ndarray:
     layer = explained_layer(network)
     if layer is None:
-        raise ConfigError(f"{type(network).__name__} has no convolution, so there is no Grad-CAM.")
-    with torch.enable_grad():
-        cells = gradcam_cells(network, layer, spectra).double().numpy()
+        raise ConfigError(f"{type(network).__name__} has no convolution, so there is no activation map.")
+    cells = combine(*answer_and_gradient(network, layer, spectra)).double().numpy()
     return place(cells, receptive_field(network, layer).centres(cells.shape[1]), spectra.shape[-1])
+
+
+def answer_and_gradient(network: nn.Module, layer: nn.Module, spectra: Tensor) -> tuple[Tensor, Tensor]:
+    """A layer's output and the gradient of the log-odds there, both (batch, channel, cell)."""
+    answers: list[Tensor] = []
+    hook = layer.register_forward_hook(lambda module, inputs, output: answers.append(output))
+    try:
+        with torch.enable_grad():
+            # The gradient needs a graph even where no weight asks for one.
+            odds = log_odds(network)(spectra.detach().requires_grad_())
+            (gradient,) = torch.autograd.grad(odds.sum(), answers[0])
+    finally:
+        hook.remove()
+    return answers[0].detach(), gradient
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Module]:

@@ -5,12 +5,13 @@
     phase                (repeat, step)                     uint8     as in the shard: 1 is the analysis window
     score                (repeat, step, slit)               float32   softmax probability of PF; NaN where not scored
     log_odds             (repeat, step, slit)               float32   logit PF minus logit AR
-    gradcam              (repeat, step, slit, wavelength)   float32   signed; NaN where not computed or unsupported
+    gradcam, hirescam, gradcam_reference: those asked for
+                         (repeat, step, slit, wavelength)   float32   signed; NaN where not computed or unsupported
     expected_gradients   (repeat, step, slit, wavelength)   float32   signed; NaN where not computed
     completeness         (repeat, step, slit)               float32   sum of expected gradients minus what it
                                                                       should be, in log-odds
 
-A network without convolution has no ``gradcam``. Cubes are derived data: one that was made in another way is
+A network without convolution has no activation maps. Cubes are derived data: one that was made in another way is
 replaced. Files are written beside their place and renamed into it.
 """
 

@@ -40,19 +40,22 @@ class Explanation:
     checkpoint: best, best_mean or last. spectra: "clean", or "all" that miss no wavelength.
     sample: attributions are computed for that many spectra of an observation, drawn at random by ``seed`` from
         those scored in the analysis window; None for every spectrum scored.
-    gradcam: whether Grad-CAM is computed beside expected gradients.
+    maps: the activation maps that are computed beside expected gradients, of activation_maps.MAPS.
     """
 
     checkpoint: str
     spectra: str
     sample: int | None
     seed: int
-    gradcam: bool
+    maps: Sequence[str]
     expected_gradients: ExpectedGradients
 
     def __post_init__(self) -> None:
         if self.spectra not in ("clean", "all"):
             raise ConfigError(f"spectra is {self.spectra!r}, expected clean or all.")
+        unknown = [name for name in self.maps if name not in activation_maps.MAPS]
+        if unknown:
+            raise ConfigError(f"maps names {unknown[0]!r}, expected some of {', '.join(activation_maps.MAPS)}.")
         if self.sample is not None and self.sample < 1:
             raise ConfigError(f"sample is {self.sample}, expected 1 or more, or null for every spectrum.")
 
@@ -141,9 +144,9 @@ class Explanation:
             sparse["expected_gradients"][rows], sparse["completeness"][rows] = attributions, residual
             row += len(residual)
             progress.advance(task, len(residual))
-        if attributes["gradcam"] != "none":
-            parts = [activation_maps.gradcam(network, part) for part in chosen.split(SCORE)]
-            sparse["gradcam"] = np.concatenate(parts)
+        for name in str(attributes["maps"]).split():
+            parts = [activation_maps.MAPS[name](network, part) for part in chosen.split(SCORE)]
+            sparse[name] = np.concatenate(parts)
         dense = {"log_odds": odds, "score": torch.sigmoid(torch.from_numpy(odds)).numpy()}
         cube.write(
             path,
@@ -182,17 +185,14 @@ class Explanation:
         return np.sort(random.choice(there, min(self.sample, len(there)), replace=False))
 
     def _about(self, run: Run, network: nn.Module) -> dict[str, Attribute]:
-        layer = activation_maps.explained_layer(network) if self.gradcam else None
-        gradcam = "none"
+        layer = activation_maps.explained_layer(network)
+        cells = ""
         if layer is not None:
             name = next(name for name, module in network.named_modules() if module is layer)
             field = activation_maps.receptive_field(network, layer)
-            gradcam = (
-                f"layer {name}, one weight per channel, no ReLU, cell j at point {field.first:g} + {field.step} j, "
-                "linear between centres"
-            )
-        elif self.gradcam:
-            log.info("%s has no convolution: the cubes have no Grad-CAM.", type(network).__name__)
+            cells = f"layer {name}, cell j at point {field.first:g} + {field.step} j, linear between centres, no ReLU"
+        elif self.maps:
+            log.info("%s has no convolution: the cubes have no activation maps.", type(network).__name__)
         method = self.expected_gradients
         return {
             "quantity": QUANTITY,
@@ -204,7 +204,8 @@ class Explanation:
             "spectra": self.spectra,
             "sample": "all" if self.sample is None else self.sample,
             "sample_seed": self.seed,
-            "gradcam": gradcam,
+            "maps": " ".join(self.maps) if layer is not None else "",
+            "map_cells": cells if self.maps else "",
             "expected_gradients": f"GradientShap, batches of {BATCH}, random baselines from the training side",
             "samples": method.samples,
             "baselines": method.baselines,

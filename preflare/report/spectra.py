@@ -11,7 +11,12 @@ from preflare.errors import ShardError
 from preflare.explain.cube import Cube
 
 # Dataset in a cube -> how a page names the method.
-METHODS = {"gradcam": "Grad-CAM", "expected_gradients": "expected gradients"}
+METHODS = {
+    "gradcam": "Grad-CAM",
+    "gradcam_reference": "Grad-CAM, the authors' averages",
+    "hirescam": "HiResCAM",
+    "expected_gradients": "expected gradients",
+}
 RULE = "the highest, the median and the lowest score"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from hydra.utils import instantiate
 
+from preflare.explain.activation_maps import MAPS
 from preflare.explain.cube import Cube
 from preflare.explain.explanation import ORIGINS
 from preflare.explain.summary import summarise
@@ -76,19 +77,27 @@ def curve(run: Run) -> str:
     )
 
 
+_MAPS = " Activation maps have no such unit and see only broad features."
+_PUBLISHED = (
+    " Grad-CAM is drawn as published: its average over positions loses most of the place with a network whose dense "
+    "layer weighs positions."
+)
+
+
 def method(groups: Sequence[tuple[str, Sequence[Cube]]]) -> str:
     """How to read the coloured spectra."""
     cubes = [cube for _, members in groups for cube in members]
     if not cubes:
         return ""
-    without = "" if "gradcam" in cubes[0].names else " This network has no convolution, so there is no Grad-CAM."
+    maps = [name for name in METHODS if name in MAPS and name in cubes[0].names]
     return (
         "Each line is one held-out spectrum. Its colour is what each wavelength contributed to the log-odds of PF: "
         "red and orange for PF, blue against, grey nothing; dotted where the method has no value. Shown are "
         f"{RULE} of each class. The colours of one method mean the same in every panel of this page (the scale ends "
         "at the 99th percentile of the spectra shown). Expected gradients add up to the difference between a "
-        "spectrum's log-odds and their mean over the baselines; Grad-CAM has no such unit, sees only broad features, "
-        f"and is drawn as published.{without}"
+        "spectrum's log-odds and their mean over the baselines."
+        + (_MAPS if maps else "")
+        + (_PUBLISHED if "gradcam" in maps else "")
     )
 
 

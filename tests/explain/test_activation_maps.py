@@ -1,19 +1,26 @@
-"""Grad-CAM against a slow loop, and its cells against what they really see."""
+"""Activation maps against Captum and slow loops, and their cells against what they really see."""
+
+import copy
 
 import numpy as np
 import pytest
 import torch
+from captum.attr import LayerGradCam
 from torch import Tensor, nn
 
 from preflare.errors import ConfigError
 from preflare.explain.activation_maps import (
+    MAPS,
     ReceptiveField,
+    answer_and_gradient,
     explained_layer,
     gradcam,
-    gradcam_cells,
+    gradcam_reference,
+    hirescam,
     place,
     receptive_field,
 )
+from preflare.explain.target import log_odds
 
 POINTS = 240
 
@@ -34,46 +41,110 @@ def spectra(count: int) -> Tensor:
     return torch.rand(count, 1, POINTS, generator=torch.Generator().manual_seed(2))
 
 
-def slow_cells(network: nn.Sequential, spectrum: Tensor) -> np.ndarray:
-    """Eqs. B.1 and B.2 cell by cell in float64; every gradient by a central difference of the part after the layer."""
-    features, head = network[0].double(), network[1:].double()
+def slow_gradient(network: nn.Sequential, spectrum: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Answer and gradient of a spectrum in float64, by central differences of the part after the layer."""
+    features, head = copy.deepcopy(network[0]).double(), copy.deepcopy(network[1:]).double()
     with torch.no_grad():
         maps = features(spectrum.double()[None])[0]
+        gradient = np.zeros(maps.shape)
+        for channel, cell in np.ndindex(*maps.shape):
+            step = torch.zeros_like(maps)
+            step[channel, cell] = 1e-6
+            up, down = head((maps + step)[None])[0], head((maps - step)[None])[0]
+            gradient[channel, cell] = ((up[1] - up[0]) - (down[1] - down[0])) / 2e-6
+    return maps.numpy(), gradient
 
-        def f(maps: Tensor) -> float:
-            logits = head(maps[None])[0]
-            return float(logits[1] - logits[0])
 
-        channels, cells = maps.shape
-        result = np.zeros(cells)
-        for channel in range(channels):
-            weight = 0.0
-            for cell in range(cells):
-                step = torch.zeros_like(maps)
-                step[channel, cell] = 1e-6
-                weight += (f(maps + step) - f(maps - step)) / 2e-6 / cells
-            for cell in range(cells):
-                result[cell] += weight * float(maps[channel, cell])
+def slow_map(name: str, answer: np.ndarray, gradient: np.ndarray) -> list[float]:
+    """The three formulas, cell by cell and channel by channel."""
+    channels, cells = answer.shape
+    result = [0.0] * cells
+    for j in range(cells):
+        for c in range(channels):
+            if name == "gradcam":
+                result[j] += sum(gradient[c, i] for i in range(cells)) / cells * answer[c, j]
+            elif name == "hirescam":
+                result[j] += gradient[c, j] * answer[c, j]
+            else:
+                result[j] += sum(gradient[k, j] for k in range(channels)) / channels * answer[c, j] / channels
     return result
 
 
-def test_gradcam_equals_a_slow_loop() -> None:
+@pytest.mark.parametrize("name", MAPS)
+def test_maps_equal_a_slow_loop(name: str) -> None:
     network, batch = paper_network(), spectra(3)
+    with torch.no_grad():  # every cell answers: where two that are pooled tie at zero there is no one gradient
+        network[0][2].bias += 1
+    centres = 9 * np.arange(22) + 23
+    found = MAPS[name](network, batch)[:, centres]
+    assert np.abs(found).max() > 1e-4
+    for one, spectrum in zip(found, batch, strict=True):
+        np.testing.assert_allclose(one, slow_map(name, *slow_gradient(network, spectrum)), rtol=1e-4, atol=1e-6)
+
+
+def test_gradcam_equals_captum() -> None:
+    network, batch = paper_network(), spectra(30)
     layer = explained_layer(network)
     assert layer is network[0][3]
-    fast = gradcam_cells(network, layer, batch).numpy()
-    assert np.abs(fast).max() > 1e-3
-    for one, spectrum in zip(fast, batch, strict=True):
-        np.testing.assert_allclose(one, slow_cells(network, spectrum), rtol=1e-4, atol=1e-6)
+    expected = LayerGradCam(log_odds(network), layer).attribute(batch, relu_attributions=False).detach()[:, 0].numpy()
+    np.testing.assert_allclose(gradcam(network, batch)[:, 9 * np.arange(22) + 23], expected, rtol=1e-5, atol=1e-7)
 
 
-def test_gradcam_keeps_what_speaks_against_pf() -> None:
+def test_hirescam_sums_to_the_log_odds_where_the_head_is_linear() -> None:
+    """Its completeness: without bias and bend after the layer, nothing is lost; Grad-CAM has no such property."""
+    torch.manual_seed(4)
+    features = nn.Sequential(nn.Conv1d(1, 2, 20, stride=3), nn.ReLU(), nn.Conv1d(2, 4, 10, stride=3), nn.ReLU())
+    network, batch = nn.Sequential(features, nn.Flatten(), nn.Linear(88, 2, bias=False)), spectra(5)
+    with torch.no_grad():
+        logits = network(batch)
+    centres = 9 * np.arange(22) + 23
+    odds = (logits[:, 1] - logits[:, 0]).numpy()
+    np.testing.assert_allclose(hirescam(network, batch)[:, centres].sum(axis=1), odds, rtol=1e-4)
+    assert not np.allclose(gradcam(network, batch)[:, centres].sum(axis=1), odds, rtol=0.1)
+
+
+def test_only_the_published_map_loses_a_planted_place() -> None:
+    """A head that reads one cell and takes away the others' mean: the two that keep places find that cell."""
+    conv = nn.Conv1d(1, 1, 10, stride=10)
+    head = nn.Linear(24, 2)
+    with torch.no_grad():
+        conv.weight.fill_(0.1)
+        conv.bias.zero_()
+        head.weight.zero_()
+        head.bias.zero_()
+        head.weight[1] = -1 / 23
+        head.weight[1, 7] = 1.0
+    network = nn.Sequential(conv, nn.ReLU(), nn.Flatten(), head)
+    bump = torch.full((1, 1, POINTS), 0.5)
+    bump[0, 0, 70:80] = 1.0
+    assert np.nanargmax(hirescam(network, bump)[0]) in range(73, 77)
+    assert np.nanargmax(gradcam_reference(network, bump)[0]) in range(73, 77)
+    np.testing.assert_allclose(gradcam(network, bump)[0, 5:230], 0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_what_speaks_against_pf_is_kept(name: str) -> None:
     """Turning the log-odds round turns the map round: no ReLU, no choice of the winning class."""
     network, batch = paper_network(), spectra(3)
-    before = gradcam(network, batch)
+    before = MAPS[name](network, batch)
     with torch.no_grad():
         network[-1].weight.copy_(network[-1].weight.flip(0))
-    np.testing.assert_allclose(gradcam(network, batch), -before, rtol=1e-5)
+    np.testing.assert_allclose(MAPS[name](network, batch), -before, rtol=1e-5)
+
+
+def test_frozen_weights_do_not_hinder() -> None:
+    network, batch = paper_network(), spectra(2)
+    before = hirescam(network, batch)
+    with torch.no_grad():
+        np.testing.assert_array_equal(hirescam(network.requires_grad_(False), batch), before)
+
+
+def test_no_hook_stays_behind() -> None:
+    network = paper_network()
+    layer = explained_layer(network)
+    assert layer is not None
+    answer_and_gradient(network, layer, spectra(1))
+    assert not layer._forward_hooks
 
 
 def test_cells_of_the_papers_network_stand_at_nine_j_plus_23() -> None:

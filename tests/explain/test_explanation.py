@@ -1,7 +1,7 @@
 """What explain does with runs and shards: its sample, its scores in blocks, what it refuses, what it leaves alone."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import h5py
@@ -30,10 +30,10 @@ def settings(
     spectra: str = "clean",
     sample: int | None = 5,
     seed: int = 0,
-    gradcam: bool = True,
+    maps: Sequence[str] = ("gradcam", "hirescam"),
     method: ExpectedGradients | None = None,
 ) -> Explanation:
-    return Explanation(checkpoint, spectra, sample, seed, gradcam, method or ExpectedGradients(4, 8, 0))
+    return Explanation(checkpoint, spectra, sample, seed, maps, method or ExpectedGradients(4, 8, 0))
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
@@ -147,7 +147,14 @@ def test_shards_of_one_observation_do_not_replace_each_others_cubes(
     assert all(path.is_file() for path in (own, *others))
 
 
-def test_a_network_without_convolution_has_no_gradcam(
+def test_only_the_maps_asked_for(finished: Run, home: Path) -> None:
+    (cube,) = settings(maps=["gradcam_reference"])(finished, home, None, [one_test_observation(finished)])
+    assert {"gradcam_reference", "expected_gradients"} <= set(cube.names)
+    assert not {"gradcam", "hirescam"} & set(cube.names)
+    assert cube.attributes["map_cells"] == "layer features.3, cell j at point 23 + 9 j, linear between centres, no ReLU"
+
+
+def test_a_network_without_convolution_has_no_maps(
     finished: Run, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -155,7 +162,7 @@ def test_a_network_without_convolution_has_no_gradcam(
     dense = nn.Sequential(nn.Flatten(), nn.Linear(240, 2)).eval()
     monkeypatch.setattr(Run, "network", lambda self, which: dense)
     (cube,) = settings()(finished, home, None, [one_test_observation(finished)])
-    assert "gradcam" not in cube.names and cube.attributes["gradcam"] == "none"
+    assert not {"gradcam", "hirescam"} & set(cube.names) and cube.attributes["maps"] == ""
     assert "has no convolution" in caplog.text
 
 
@@ -212,7 +219,10 @@ def test_a_checkpoint_of_another_architecture(finished: Run, home: Path) -> None
         settings()(finished, home, None, None)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [({"spectra": "some"}, "clean or all"), ({"sample": 0}, "1 or more")])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"spectra": "some"}, "clean or all"), ({"sample": 0}, "1 or more"), ({"maps": ["cam"]}, "maps names 'cam'")],
+)
 def test_settings_that_cannot_be_meant(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         settings(**wrong)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from preflare.run import Run
 from preflare.sun.observation import Label
 
 MakeShard = Callable[..., Path]
-EXPLAIN = Explanation("best", "clean", 5, 0, True, ExpectedGradients(3, 4, 0))
+EXPLAIN = Explanation("best", "clean", 5, 0, ("hirescam",), ExpectedGradients(3, 4, 0))
 
 
 class Tags(HTMLParser):
@@ -79,7 +79,7 @@ def test_the_page_says_what_it_is(explained: tuple[Run, Path]) -> None:
     assert "Simulated data" in text and "The test side chose the epoch" in text
     for name, digest in explained[0].record["data"].items():
         assert name in text and digest in text
-    assert re.search(r"Strongest in Grad-CAM, over the 5 explained spectra: 2\d{3}\.\d\d Å \(", text)
+    assert re.search(r"Strongest in HiResCAM, over the 5 explained spectra: 2\d{3}\.\d\d Å \(", text)
     assert "Held-out PF spectra" in text and "Held-out AR spectra" in text
     assert "not the run" not in text  # no foreign observation, no such section
 
