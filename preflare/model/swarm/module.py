@@ -1,0 +1,190 @@
+"""The LightningModule that trains many FlareClassifiers as one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from preflare.errors import ConfigError
+from preflare.model.classifier import FlareClassifier
+from preflare.model.swarm import CannotSwarm
+from preflare.model.swarm.data import Steps, SwarmData
+from preflare.model.swarm.layout import Layout, stack
+from preflare.model.swarm.optimizers import stacked
+from preflare.model.swarm.scores import member_scores
+from preflare.model.swarm.streams import streams
+from preflare.model.swarm.vectorised import Vectorised
+
+# Spectra of a member that are evaluated at once.
+EVALUATION_BATCH = 512
+
+
+class SwarmClassifier(pl.LightningModule):
+    """Trains its members together; each becomes what ``Trainer.fit`` would make of it alone.
+
+    members: with their initial weights, of one architecture, and optimizers and losses that may differ in numbers.
+    seeds: of each one's dropout. data: of as many members.
+
+    After each epoch ``scores`` has for each member what a FlareClassifier logs then (nothing for one that has
+    ended), and the median over members is logged under the same names. A member that diverges has scores that are
+    not finite; whether it ends is the caller's to say (``end``).
+
+    ``weights``: the stacked parameters (member, width), see Layout. ``active``: (member,) bool, who has not ended.
+
+    Raises CannotSwarm if the members cannot be trained together.
+    """
+
+    def __init__(self, members: Sequence[FlareClassifier], seeds: Sequence[int], data: SwarmData) -> None:
+        super().__init__()
+        # The swarm steps several times in what the Trainer sees as one batch.
+        self.automatic_optimization = False
+        networks = [member.network for member in members]
+        _check_alike(networks)
+        parameters = stack([dict(network.named_parameters()) for network in networks])
+        self.layout = Layout({name: values[0] for name, values in parameters.items()})
+        self.weights = nn.Parameter(self.layout.pack(parameters))
+        self._buffer_names = {name: f"each_{name.replace('.', '_')}" for name, _ in networks[0].named_buffers()}
+        for name, values in stack([dict(network.named_buffers()) for network in networks]).items():
+            self.register_buffer(self._buffer_names[name], values)
+        self.engine = Vectorised(networks[0], [member.loss for member in members], self.layout)
+        self._optimizers = [member.configure_optimizers() for member in members]
+        self._stacked = stacked(self._optimizers, self.weights)
+        self._resumed: dict[int, dict[str, Any]] = {}
+        self.seeds = tuple(seeds)
+        self.data = data
+        self.active = np.ones(len(members), dtype=bool)
+        self.scores: list[dict[str, float]] = [{} for _ in members]
+        self._try(data.members[0].line.points)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        # Anew: by now the weights have the device and the precision of the Trainer.
+        self._stacked = stacked(self._optimizers, self.weights)
+        for member, state in self._resumed.items():
+            self._stacked.load_member_state(member, state)
+        return self._stacked
+
+    def on_fit_start(self) -> None:
+        if self.trainer.precision not in ("32-true", "64-true"):
+            raise ConfigError(f"trainer.precision is {self.trainer.precision}, a swarm takes 32-true or 64-true.")
+        self._spectra, self._labels = self.data.spectra.to(self.device), self.data.labels.to(self.device)
+
+    def training_step(self, batch: Steps, batch_idx: int) -> None:
+        optimizer = self.optimizers()
+        for places, counts in zip(batch.spectra, batch.counts.cpu().numpy() * self.active, strict=True):
+            if self.trainer.global_step == self.trainer.max_steps:
+                return
+            if counts.any():
+                self.weights.grad = self._gradients(places, counts)
+                self._stacked.moving = None if counts.all() else _places(counts > 0, self.device)
+                optimizer.step()  # type: ignore[union-attr]
+
+    def validation_step(self, batch: int, batch_idx: int) -> None:
+        """Score every active member on all its sides."""
+        self.scores = [{} for _ in self.scores]
+        active = np.flatnonzero(self.active)
+        wanted = [torch.cat(list(self.data.sides[k].values())) for k in active]
+        for k, answers in zip(active, self._log_odds(active, wanted), strict=True):
+            sides = self.data.sides[k]
+            parts = answers[: sum(map(len, sides.values()))].split([len(places) for places in sides.values()])
+            labels = {side: self.data.labels[places] for side, places in sides.items()}
+            self.scores[k] = member_scores(dict(zip(sides, parts, strict=True)), labels, self.data.members[k].choosing)
+
+    def on_validation_epoch_end(self) -> None:
+        found = [scores for scores in self.scores if scores]
+        for name in found[0] if found else ():
+            self.log(name, float(np.median([scores[name] for scores in found])))
+
+    def end(self, member: int) -> None:
+        """Train and score this member no more; the last one to end ends the fit."""
+        self.active[member] = False
+        if not self.active.any():
+            self.trainer.should_stop = True
+
+    def member_state(self, member: int) -> dict[str, Any]:
+        """``state_dict`` as that of the member's FlareClassifier, and ``optimizer``: its step count and moments."""
+        tensors = self.layout.unpack(self.weights.detach()[member])
+        tensors |= {name: values[member] for name, values in self._buffers_of(slice(None)).items()}
+        return {
+            "state_dict": {f"network.{name}": values.clone() for name, values in tensors.items()},
+            "optimizer": self._stacked.member_state(member),
+        }
+
+    def load_member_state(self, member: int, state: dict[str, Any]) -> None:
+        """Put back what ``member_state`` gave, before the fit begins."""
+        tensors = {name.removeprefix("network."): values for name, values in state["state_dict"].items()}
+        with torch.no_grad():
+            self.weights[member] = self.layout.pack({name: tensors[name] for name in self.layout.names})
+            for name, buffer in self._buffer_names.items():
+                getattr(self, buffer)[member] = tensors[name]
+        self._resumed[member] = state["optimizer"]
+
+    def _gradients(self, places: Tensor, counts: np.ndarray) -> Tensor:
+        """Gradients (member, width) of the members that have a batch; batches of one size are done at once."""
+        gradients = torch.zeros_like(self.weights, requires_grad=False)
+        steps = self._stacked.state[self.weights]["step"]
+        for count in np.unique(counts[counts > 0]):
+            members = _places(counts == count, self.device)
+            mine = places[members, :count]
+            buffers = self._buffers_of(members)
+            stream = streams([self.seeds[k] for k in members], steps[members.cpu()]).to(self.device)
+            _, gradients[members], after = self.engine.gradients(
+                members, self.weights.detach()[members], buffers, self._take(mine), self._labels[mine], stream
+            )
+            for name, values in after.items():
+                getattr(self, self._buffer_names[name])[members] = values
+        return gradients
+
+    def _log_odds(self, members: np.ndarray, wanted: Sequence[Tensor]) -> Tensor:
+        """Log-odds (m, at least the most wanted) of the spectra wanted from each of m members."""
+        lengths = np.array([len(places) for places in wanted])
+        batches = -(-int(lengths.max()) // EVALUATION_BATCH)
+        places = torch.zeros(len(members), batches * EVALUATION_BATCH, dtype=torch.int64)
+        for row, mine in zip(places, wanted, strict=True):
+            row[: len(mine)] = mine
+        answers = torch.empty(places.shape, dtype=self.weights.dtype)
+        for start in range(0, places.shape[1], EVALUATION_BATCH):
+            these = _places(lengths > start, self.device)
+            who = torch.from_numpy(members)[these]
+            here = slice(start, start + EVALUATION_BATCH)
+            answers[these, here] = self.engine.log_odds(
+                self.weights.detach()[who], self._buffers_of(who), self._take(places[these, here])
+            ).cpu()
+        return answers
+
+    def _take(self, places: Tensor) -> Tensor:
+        taken = self._spectra.index_select(0, places.flatten().to(self.device))
+        return taken.view(*places.shape, *self._spectra.shape[1:]).to(self.weights.dtype)
+
+    def _buffers_of(self, members: Tensor | slice) -> dict[str, Tensor]:
+        return {name: getattr(self, buffer)[members] for name, buffer in self._buffer_names.items()}
+
+    def _try(self, points: int) -> None:
+        """Raise CannotSwarm if torch.func cannot vectorise the network and its loss."""
+        rows, one = self.weights.detach()[:1], torch.zeros(1, dtype=torch.int64)
+        spectra, labels = torch.rand(1, 2, 1, points, dtype=rows.dtype), torch.tensor([[0, 1]])
+        buffers = {name: values.clone() for name, values in self._buffers_of(slice(1)).items()}
+        try:
+            self.engine.gradients(one, rows, buffers, spectra, labels, one)
+        except Exception as error:  # whatever it is, the network can still be tried alone
+            said = str(error).strip().splitlines()
+            raise CannotSwarm(
+                f"torch.func cannot vectorise {self.engine.name}: {said[0] if said else error!r}"
+            ) from error
+
+
+def _places(mask: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.flatnonzero(mask)).to(device)
+
+
+def _check_alike(networks: Sequence[nn.Module]) -> None:
+    """Raise CannotSwarm unless the networks print alike and have parameters of the same shapes."""
+    first = networks[0]
+    for other in networks[1:]:
+        same = repr(other) == repr(first) and [(name, value.shape) for name, value in other.state_dict().items()] == [
+            (name, value.shape) for name, value in first.state_dict().items()
+        ]
+        if not same:
+            raise CannotSwarm(f"Members have networks that differ: {type(first).__name__}, {type(other).__name__}.")
