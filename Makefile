@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-slow lint types format clean
+.PHONY: help setup demo test test-slow bench-data lint types format clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ test: .venv/installed-dev  ## Install, then run the tests (below five minutes)
 
 test-slow: .venv/installed-dev  ## Run the long tests
 	$(BIN)/python -m pytest -q -m slow
+
+bench-data: .venv/installed  ## Measure batches per second and memory, resident and streamed
+	$(BIN)/python benchmarks/data.py
 
 lint: .venv/installed-dev  ## Check style and format
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@
     position     (repeat, step, slit, 2)             float32   helioprojective x, y, arcsec
     truth/       simulation only                     arrays that lead with (repeat, step, slit)
 
+Spectra are stored as they are, all else is compressed by gzip; both in chunks of whole repeats, about 1 MiB.
 Every dataset carries the SHA-256 of its bytes in C order; ``digest`` is the SHA-256 over those and the
 attributes, so that a change of anything is seen. Files are written beside their place and renamed into it.
 """

@@ -20,18 +20,28 @@ WriteCube = Callable[..., Shard]
 BuildSide = Callable[..., StreamedSpectra]
 
 
+@pytest.fixture(scope="session")
+def made_up() -> Line:
+    """The line of ``write_cube``."""
+    return LINE
+
+
 @pytest.fixture
 def write_cube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteCube:
     """``write_cube(label, number, shape)``: value p of spectrum i (flat) of observation o is 1e5 o + i + p / 10.
 
     Slabs hold at most 40 spectra. bad: where a spectrum is NaN and flagged missing, one in so many; else all clean.
+    values: other spectra, (n, 6).
     """
     monkeypatch.setattr(shard, "CHUNK", 40 * 6 * 4)
 
-    def write(label: Label, number: int, shape: tuple[int, int, int], bad: int = 0, root: Path = tmp_path) -> Shard:
+    def write(
+        label: Label, number: int, shape: tuple[int, int, int], bad: int = 0, values: np.ndarray | None = None
+    ) -> Shard:
         count = int(np.prod(shape))
-        observation = 20 * int(label) + number
-        spectra = (1e5 * observation + np.arange(count)[:, None] + np.arange(6) / 10).astype(np.float32)
+        if values is None:
+            values = 1e5 * (20 * int(label) + number) + np.arange(count)[:, None] + np.arange(6) / 10
+        spectra = values.astype(np.float32)
         quality = np.zeros(count, dtype=np.uint16)
         if bad:
             spectra[::bad], quality[::bad] = np.nan, 1
@@ -56,7 +66,7 @@ def write_cube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteCube:
             quality=quality.reshape(shape),
             position=np.zeros((*shape, 2), dtype=np.float32),
         )
-        path, _ = shard.write(root, Observation(header, *shape, blocks=lambda: iter([block])))
+        path, _ = shard.write(tmp_path, Observation(header, *shape, blocks=lambda: iter([block])))
         return Shard.open(path)
 
     return write

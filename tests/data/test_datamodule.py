@@ -3,7 +3,7 @@
 import pickle
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,6 +169,56 @@ def test_streamed_data_are_the_resident_ones_in_another_order(build, workers: in
         assert torch.equal(labels[ours], memory.datasets["train"].labels[theirs])
         orders.append(spectra)
     assert not torch.equal(*orders)
+
+
+def test_streamed_data_train_as_well_as_resident_ones(write_cube, made_up: Line, tmp_path: Path) -> None:
+    """Test loss within the spread between seeds; spectra in the order of the files, as a control, are far outside."""
+    random = np.random.default_rng(0)
+    for number in range(8):
+        for label in (Label.AR, Label.PF):
+            look = 0.3 * random.normal(size=6) + (0.5 if label is Label.PF else 0) * np.array([1, 0, -1, 0, 1, 0])
+            write_cube(label, number, (30, 1, 10), values=look + random.normal(size=(300, 6)))
+
+    def data(seed: int, resident: bool) -> FlareDataModule:
+        rules = Partitioner(seed=5, test_observations=2, validation=0, test_share=1.0)
+        # A pool of a tenth of the 3600 spectra that train, of 32 bytes each.
+        made = FlareDataModule(str(tmp_path), made_up, rules, 32, seed, 0, resident, 360 * 32 / 2**30)
+        made.setup()
+        return made
+
+    def test_loss(seed: int, data: FlareDataModule, batches: Callable[[int], Iterable[tuple[Tensor, Tensor]]]) -> float:
+        torch.manual_seed(seed)
+        network = nn.Sequential(nn.Flatten(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2))
+        adam = torch.optim.Adam(network.parameters(), lr=0.01)
+        for epoch in range(3):
+            for spectra, labels in batches(epoch):
+                adam.zero_grad()
+                nn.functional.cross_entropy(network(spectra), labels).backward()
+                adam.step()
+        spectra, labels = data.datasets["test"][:]
+        return nn.functional.cross_entropy(network(spectra), labels).item()
+
+    def shuffled(data: FlareDataModule) -> Callable[[int], Iterable[tuple[Tensor, Tensor]]]:
+        loader = data.train_dataloader()
+
+        def batches(epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+            loader.sampler.set_epoch(epoch)
+            return loader
+
+        return batches
+
+    losses: dict[str, list[float]] = {"resident": [], "streamed": [], "unmixed": []}
+    for seed in range(6):
+        for way in ("resident", "streamed"):
+            made = data(seed, way == "resident")
+            losses[way].append(test_loss(seed, made, shuffled(made)))
+        train = made.datasets["train"]
+        unmixed = [train[part] for part in train.slices(32)]
+        losses["unmixed"].append(test_loss(seed, made, lambda _, batches=unmixed: batches))
+    mean, spread = np.mean(losses["resident"]), np.std(losses["resident"], ddof=1)
+    assert abs(np.mean(losses["streamed"]) - mean) < spread
+    assert np.mean(losses["unmixed"]) - mean > 5 * spread
+    assert mean < 0.65, "something was learnt"
 
 
 # The nine observations: chosen spectra of all sides together, at 240 x 4 + 8 bytes each.
