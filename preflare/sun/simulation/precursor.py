@@ -59,7 +59,7 @@ def disturb(shapes: Shapes, kind: np.ndarray, weight: np.ndarray) -> None:
     # Every event shows a little of the subordinate lines. A bright core over an unchanged photosphere has a low,
     # flat continuum once normalised; the others leave the maximum nearly as it was, so that what they change is local.
     shapes.intensity *= 1 + 2.0 * of(Precursor.BRIGHT_CORE)
-    shapes.subordinate += 0.05 * weight + 0.13 * of(Precursor.TRIPLET)
+    shapes.subordinate += 0.06 * weight + 0.12 * of(Precursor.TRIPLET)
     flow = of(Precursor.RED_WING, Precursor.BLUE_WING)
     away = np.where(kind == Precursor.RED_WING, 1.0, -1.0)
     shapes.flow += 0.45 * flow
