@@ -1,0 +1,132 @@
+"""Expected gradients at volume: members x spectra x samples, in one call.
+
+A network that is a chain of known layers takes the fast path (``chain``), any other the generic one, automatic
+differentiation in large batches; both give the same numbers. Every spectrum meets the same baselines and positions,
+so that its answer depends neither on who else is in the call nor on how the work is divided.
+"""
+
+import copy
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from preflare.explain.chain import COLUMNS, lower
+from preflare.explain.target import log_odds
+
+# Spectra of one member that a worker takes at a time.
+TASK = 128
+
+
+Attribute = Callable[[Tensor], Tensor]
+
+
+class Explainable(Protocol):
+    """One member: a ``chain.Chain``, or ``Differentiated``."""
+
+    def log_odds(self, spectra: Tensor) -> Tensor: ...
+
+    def along(self, baselines: Tensor, positions: Tensor) -> Attribute: ...
+
+
+class Differentiated:
+    """Any network (batch, 1, wavelength) -> (batch, 2), by automatic differentiation."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.explained = log_odds(copy.deepcopy(network).eval().requires_grad_(False))
+
+    def log_odds(self, spectra: Tensor) -> Tensor:
+        """(n,) of spectra (n, wavelength)."""
+        with torch.no_grad():
+            return torch.cat([self.explained(part[:, None]) for part in spectra.split(COLUMNS)])
+
+    def along(self, baselines: Tensor, positions: Tensor) -> Attribute:
+        """As ``Chain.along``."""
+        samples, points = baselines.shape
+
+        def attribute(spectra: Tensor) -> Tensor:
+            found = []
+            for part in spectra.split(max(1, COLUMNS // samples)):
+                paths = torch.lerp(baselines[None], part[:, None], positions[None, :, None])
+                gradient = self._gradient(paths.view(-1, 1, points)).view(paths.shape)
+                found.append(part * gradient.mean(dim=1) - (gradient * baselines).mean(dim=1))
+            return torch.cat(found)
+
+        return attribute
+
+    def _gradient(self, spectra: Tensor) -> Tensor:
+        with torch.enable_grad():
+            leaf = spectra.requires_grad_()
+            (gradient,) = torch.autograd.grad(self.explained(leaf).sum(), leaf)
+        return gradient
+
+
+def member(network: nn.Module, points: int) -> Explainable:
+    """The network by the fast path if it is a chain of known layers, else by the generic one."""
+    return lower(network, points) or Differentiated(network)
+
+
+@dataclass(frozen=True, eq=False)
+class Attributions:
+    """What members say of spectra; member axis first.
+
+    attributions: (member, n, wavelength). log_odds: (member, n). residual: (member, n), the sum of attributions
+    minus (F(x) - mean F of the baselines), in log-odds.
+    """
+
+    attributions: Tensor
+    log_odds: Tensor
+    residual: Tensor
+
+
+class Engine:
+    """Members that explain spectra along fixed paths.
+
+    members: networks, all of one length of spectra. baselines: (sample, wavelength); positions: (sample,), both of
+    the networks' precision. workers: threads; the answer does not depend on them.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], baselines: Tensor, positions: Tensor, workers: int) -> None:
+        self.members = [member(network, baselines.shape[1]) for network in networks]
+        self.along = [one.along(baselines, positions) for one in self.members]
+        self.workers = workers
+        self.reference = torch.stack([one.log_odds(baselines).double().mean() for one in self.members])
+
+    def __call__(self, spectra: Tensor) -> Attributions:
+        """Explain spectra (n, wavelength)."""
+        found = spectra.new_empty(len(self.members), *spectra.shape)
+        odds = spectra.new_empty(len(self.members), len(spectra))
+        starts = range(0, len(spectra), TASK)
+        tasks = [(number, slice(start, start + TASK)) for start in starts for number in range(len(self.members))]
+
+        def work(task: tuple[int, slice]) -> None:
+            number, rows = task
+            found[number, rows] = self.along[number](spectra[rows])
+            odds[number, rows] = self.members[number].log_odds(spectra[rows])
+
+        with one_thread_each(), ThreadPoolExecutor(self.workers) as pool:
+            for _ in pool.map(work, tasks):
+                pass
+        expected = odds.double() - self.reference[:, None]
+        return Attributions(found, odds, (found.sum(dim=2, dtype=torch.float64) - expected).to(found.dtype))
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """PyTorch's own threads off inside the block: workers that each hold a core are faster than shared products."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
