@@ -10,8 +10,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -47,10 +48,38 @@ def folder_name(overrides: Sequence[str]) -> str:
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 
 
-def verb(name: str, schema: type) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep: its config, all resolved, the folder for its output, and the overrides that made it."""
+
+    config: DictConfig
+    folder: Path
+    overrides: tuple[str, ...]
+
+
+class Together(Protocol):
+    """How a verb runs many jobs at once; ``hydra/launcher=swarm`` calls it. No job's failure ends another."""
+
+    def groups(self, jobs: Sequence[Job]) -> list[list[Job]]:
+        """Jobs that can run as one, for each group; every job is in exactly one."""
+        ...
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Run the jobs of a group, each into its own folder."""
+        ...
+
+    def value(self, job: Job) -> float | None:
+        """What the job returns to Hydra, read from its folder; None if it failed."""
+        ...
+
+
+def verb(
+    name: str, schema: type, together: Together | None = None
+) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Turn a function of a config into a command-line program over ``conf/<name>.yaml``.
 
     schema: a dataclass of the top-level keys; a config file or an override that sets any other key is refused.
+    together: how to run the jobs of a sweep at once, for a verb whose launcher is the swarm.
     """
     ConfigStore.instance().store(name=f"{name}_schema", node=schema)
 
@@ -70,6 +99,7 @@ def verb(name: str, schema: type) -> Callable[[Callable[[DictConfig], Any]], Cal
                 sys.exit(1)
 
         guarded.__module__ = task.__module__
+        guarded.together = together  # type: ignore[attr-defined]
         entry = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)
 
         def main() -> None:

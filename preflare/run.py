@@ -17,6 +17,7 @@ import csv
 import importlib.metadata
 import json
 import os
+import pickle
 import platform
 import shutil
 import traceback
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from preflare import __version__
 from preflare.errors import RunError
@@ -40,12 +41,12 @@ CHECKPOINTS = ("best", "best_mean", "last")
 PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "torchmetrics", "captum", "numpy", "h5py", "scikit-learn")
 
 # Keys that change where or on what a run is computed, or who is told, but not what comes out.
-WITHOUT_EFFECT = frozenset({"name", "trainer.accelerator", "trainer.devices", "data.root", "data.workers"})
+WITHOUT_EFFECT = frozenset({"name", "trainer.accelerator", "trainer.devices", "data.root"})
 
 
 def has_effect(key: str) -> bool:
     """Whether a dotted config key can change the result of a run."""
-    return key not in WITHOUT_EFFECT and key.split(".")[0] not in ("logger", "hydra")
+    return key not in WITHOUT_EFFECT and key.split(".")[0] not in ("logger", "hydra", "swarm")
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,49 @@ class RunFolder:
     def finished(self) -> bool:
         return self.record_file.is_file()
 
+    def resumable(self, config: DictConfig) -> bool:
+        """Whether an unfinished run of this config left a checkpoint to go on from."""
+        return (
+            not self.finished
+            and self.config_file.is_file()
+            and self.checkpoint("last").is_file()
+            and _with_effect(OmegaConf.load(self.config_file)) == _with_effect(config)
+        )
+
     def begin(self, config: DictConfig) -> None:
         """Make the folder ready for a run: write the resolved config, clear what an unfinished run left."""
         self.path.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self.checkpoints.mkdir()
         for file in (self.metrics_file, self.failure_file, self.learning_curve):
             file.unlink(missing_ok=True)
         _replace(self.config_file, OmegaConf.to_yaml(config, resolve=True))
+
+    def write_checkpoint(self, which: str, state: Mapping[str, Any]) -> None:
+        """A checkpoint: ``state_dict`` of the classifier, ``epoch``, and what resuming needs; loads weights-only."""
+        import torch
+
+        scratch = self.checkpoints / f".{which}.part"
+        torch.save(dict(state), scratch)
+        os.replace(scratch, self.checkpoint(which))
+
+    def read_checkpoint(self, which: str) -> dict[str, Any]:
+        """What ``write_checkpoint`` wrote, on the CPU. Raises RunError if there is none."""
+        import torch  # seconds that the verbs without a network, and --help, need not spend
+
+        path = self.checkpoint(which)
+        if not path.is_file():
+            raise RunError(f"{self.path} has no checkpoint {which}: {path} is missing. Train the run again.")
+        try:
+            found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise RunError(f"{path} cannot be read as a checkpoint: it is truncated or not one of ours.") from error
+        return found
+
+    def read_history(self) -> list[dict[str, float]]:
+        """The rows of metrics.csv; NaN where a score is not defined."""
+        with self.metrics_file.open(newline="") as file:
+            return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(file)]
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """metrics.csv: one row per epoch; a score that is not defined is left empty."""
@@ -151,12 +188,8 @@ class Run:
 
         Raises RunError if the checkpoint is missing or holds another architecture than the run's config.
         """
-        import torch  # seconds that the verbs without a network, and --help, need not spend
-
         path = self.folder.checkpoint(which)
-        if not path.is_file():
-            raise RunError(f"{self.folder.path} has no checkpoint {which}: {path} is missing. Train the run again.")
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        state = self.folder.read_checkpoint(which)["state_dict"]
         weights = {key.removeprefix("network."): value for key, value in state.items() if key.startswith("network.")}
         network: nn.Module = instantiate(self.config.model)
         try:
@@ -217,9 +250,7 @@ def read(path: Path | str) -> Run:
         raise RunError(
             f"{folder.path} was written by a newer preflare (schema {record['schema']}, this one reads {SCHEMA})."
         )
-    with folder.metrics_file.open(newline="") as file:
-        history = [{k: float(v) if v else float("nan") for k, v in row.items()} for row in csv.DictReader(file)]
-    return Run(folder, record, OmegaConf.create(record["config"]), history)
+    return Run(folder, record, OmegaConf.create(record["config"]), folder.read_history())
 
 
 def load(path: Path | str, which: str = "best") -> "nn.Module":
@@ -240,6 +271,10 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _with_effect(config: DictConfig | ListConfig) -> dict[str, Any]:
+    return {key: value for key, value in flatten(OmegaConf.to_container(config, resolve=True)).items() if has_effect(key)}
+
+
 def versions() -> dict[str, str]:
     """The versions a number depends on."""
     found = {package: importlib.metadata.version(package) for package in PACKAGES}
@@ -255,6 +290,12 @@ def _replace(path: Path, text: str) -> None:
     scratch = path.with_name(f".{path.name}.part")
     scratch.write_text(text)
     os.replace(scratch, path)
+
+
+def _number(text: str) -> float:
+    if text.isdigit():
+        return int(text)
+    return float(text) if text else float("nan")
 
 
 def _plain(value: Any) -> Any:

@@ -28,7 +28,6 @@ DIGESTS = {"AR_1": "a", "PF_1": "b"}
 def finished(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run")
     folder.begin(CONFIG)
-    folder.checkpoints.mkdir()
     weights = {"network.weight": torch.full((2, 3), 2.0), "network.bias": torch.zeros(2)}
     torch.save({"state_dict": weights}, folder.checkpoint("best"))
     folder.write_history([{"epoch": 0, "test/loss": 0.1, "test/tss": float("nan")}])
@@ -136,8 +135,25 @@ def test_nothing_half_written_is_left(finished: RunFolder) -> None:
 def test_beginning_anew_clears_what_an_unfinished_run_left(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.begin(CONFIG)
-    folder.checkpoints.mkdir()
     folder.checkpoint("best").touch()
     folder.write_history([{"epoch": 0}])
     folder.begin(CONFIG)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["checkpoints", "config.yaml"]
+
+
+def test_a_truncated_checkpoint(finished: RunFolder) -> None:
+    path = finished.checkpoint("best")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RunError, match="cannot be read as a checkpoint"):
+        run.load(finished.path)
+
+
+def test_an_unfinished_run_of_the_same_config_can_be_gone_on_with(finished: RunFolder) -> None:
+    finished.write_checkpoint("last", {"state_dict": {}, "epoch": 3})
+    assert not finished.resumable(CONFIG)
+    finished.record_file.unlink()
+    assert finished.resumable(OmegaConf.merge(CONFIG, {"name": "elsewhere"}))
+    assert not finished.resumable(OmegaConf.merge(CONFIG, {"seed": 2}))
+    assert finished.read_checkpoint("last")["epoch"] == 3
+    finished.checkpoint("last").unlink()
+    assert not finished.resumable(CONFIG)

@@ -1,56 +1,65 @@
-"""Lightning callbacks of a training run: the record of every epoch, the watch for dead networks, a progress bar."""
+"""Lightning callbacks of training: what each member's epoch came to is written down, and a progress bar."""
 
+import time
+from collections.abc import Sequence
+
+import numpy as np
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from preflare.run import RunFolder
+from preflare.model.classifier import FlareClassifier
+from preflare.model.member import Member
+from preflare.model.swarm.module import SwarmClassifier
 
-# Below this standard deviation of the log-odds over the training spectra a network answers the same to all.
-DEAD_SPREAD = 1e-4
 
+class MemberRecord(Callback):
+    """Writes down each epoch of a member that trains alone; ends training when its network is dead."""
 
-class History(Callback):
-    """Keeps what was logged after each epoch and writes it to metrics.csv at once.
-
-    rows: one mapping per epoch, ``epoch`` and the logged values.
-    """
-
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
-        self.rows: list[dict[str, float]] = []
+    def __init__(self, member: Member) -> None:
+        self.member = member
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        logged = {key: float(value) for key, value in trainer.callback_metrics.items()}
-        self.rows.append({"epoch": trainer.current_epoch, **logged})
-        self.folder.write_history(self.rows)
-
-
-class DeadNetworkStop(Callback):
-    """Ends training after an epoch that leaves the network dead; ``dead_at`` is then that epoch.
-
-    Five hidden units and PyTorch's initialisation leave about one network in six at 50% accuracy: no unit of
-    the last hidden layer answers to any spectrum, so no gradient can wake it.
-    """
-
-    def __init__(self) -> None:
-        self.dead_at: int | None = None
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if float(trainer.callback_metrics["train/spread"]) < DEAD_SPREAD:
-            self.dead_at = trainer.current_epoch
+        assert isinstance(pl_module, FlareClassifier)
+        self.member.record(trainer.current_epoch, pl_module.scores, {"state_dict": pl_module.state_dict()})
+        if self.member.dead_at is not None:
             trainer.should_stop = True
 
 
-class EpochBar(Callback):
-    """A bar over epochs with the losses and the choosing side's TSS so far; silent when not a terminal."""
+class SwarmRecord(Callback):
+    """Writes down each epoch of each member of a swarm; ends a member that dies or diverges, and no other.
 
-    def __init__(self, choosing: str) -> None:
-        self.choosing = choosing
+    failed: where what ended a member is put, by the member's identity.
+    """
+
+    def __init__(self, members: Sequence[Member], failed: dict[int, Exception]) -> None:
+        self.members = members
+        self.failed = failed
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, SwarmClassifier)
+        for place in np.flatnonzero(pl_module.active).tolist():
+            member = self.members[place]
+            epoch = member.first_epoch + trainer.current_epoch
+            try:
+                member.record(epoch, pl_module.scores[place], pl_module.member_state(place))
+            except Exception as error:
+                self.failed[id(member)] = error
+                member.fail(error)
+            if member.dead_at is not None or id(member) in self.failed:
+                pl_module.end(place)
+
+
+class SwarmBar(Callback):
+    """A bar over epochs: member-steps per second, members still improving, the choosing side's TSS so far, time
+    left. Silent when not a terminal."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = members
         console = Console(stderr=True)
         self._bar = Progress(
-            TextColumn("training"),
+            TextColumn("training" if len(members) == 1 else f"training {len(members)} members"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("epochs"),
@@ -63,30 +72,18 @@ class EpochBar(Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._task = self._bar.add_task("training", total=trainer.max_epochs, now="")
+        self._clock, self._lowest = time.monotonic(), [member.choosing_loss for member in self.members]
         self._bar.start()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        now = trainer.callback_metrics
-        text = f"loss {now['train/loss']:.3f} train, {now[f'{self.choosing}/loss']:.3f} {self.choosing}"
-        self._bar.update(self._task, advance=1, now=f"{text}; TSS {now[f'{self.choosing}/tss']:.2f}")
+        clock, lowest = time.monotonic(), [member.choosing_loss for member in self.members]
+        batches = sum(-(-m.data.partition.spectra("train") // m.data.batch_size) for m in self.members)
+        tss = [m.history[-1][f"{m.data.choosing}/tss"] for m in self.members if m.history]
+        improving = int(np.sum(np.array(lowest) < np.array(self._lowest)))
+        text = f"{batches / (clock - self._clock):,.0f} member-steps/s; {improving} improving; "
+        text += f"TSS {np.min(tss):.2f} / {np.median(tss):.2f} / {np.max(tss):.2f}" if tss else ""
+        self._bar.update(self._task, advance=1, now=text)
+        self._clock, self._lowest = clock, lowest
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._bar.stop()
-
-
-def checkpoints(folder: RunFolder, choosing: str) -> list[ModelCheckpoint]:
-    """The three checkpoints of a run: best, best_mean and last (the paper's Fig. 2 marks the first two)."""
-    monitors = {"best": f"{choosing}/loss", "best_mean": "mean/loss", "last": None}
-    return [
-        ModelCheckpoint(
-            dirpath=folder.checkpoints,
-            filename=which,
-            monitor=monitor,
-            mode="min",
-            save_top_k=1,
-            auto_insert_metric_name=False,
-            enable_version_counter=False,
-            save_on_train_epoch_end=False,
-        )
-        for which, monitor in monitors.items()
-    ]

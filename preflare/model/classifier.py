@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from preflare.errors import RunError
 from preflare.model.loss import Loss, Parameters
 from preflare.model.skill import skill_scores
 
@@ -20,9 +19,10 @@ class FlareClassifier(pl.LightningModule):
     sides: what each validation loader holds, in order, for example ("train", "test").
     choosing: the side whose loss chooses the epoch.
 
-    Logs ``<side>/loss`` (cross-entropy without the penalty), ``<side>/tss`` and the other skill scores,
-    ``mean/loss`` (of the training and the choosing side) and ``train/spread`` (standard deviation of the
-    log-odds over the training spectra: a dead network's is 0).
+    Logs, and keeps in ``scores`` at full precision: ``<side>/loss`` (cross-entropy without the penalty),
+    ``<side>/tss`` and the other skill scores, ``mean/loss`` (of the training and the choosing side) and
+    ``train/spread`` (standard deviation of the log-odds over the training spectra: a dead network's is 0).
+    Where a log-odds is not finite, training diverged and its side has no skill.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class FlareClassifier(pl.LightningModule):
         self.sides = tuple(sides)
         self.choosing = choosing
         self.skill = skill_scores()
+        self.scores: dict[str, float] = {}
         self._log_odds: dict[str, list[Tensor]] = {side: [] for side in sides}
         self._labels: dict[str, list[Tensor]] = {side: [] for side in sides}
 
@@ -72,17 +73,15 @@ class FlareClassifier(pl.LightningModule):
             side: functional.binary_cross_entropy_with_logits(log_odds.double(), labels.double())
             for side, (log_odds, labels) in answers.items()
         }
-        if not all(torch.isfinite(loss) for loss in losses.values()):
-            raise RunError(
-                f"The loss is not finite after epoch {self.current_epoch}: training diverged. "
-                "Use a smaller optimizer.lr."
-            )
-        self.log_dict({f"{side}/loss": loss for side, loss in losses.items()})
-        self.log("mean/loss", (losses["train"] + losses[self.choosing]) / 2)
-        self.log("train/spread", answers["train"][0].double().std())
+        scores = {f"{side}/loss": float(loss) for side, loss in losses.items()}
+        scores["mean/loss"] = (scores["train/loss"] + scores[f"{self.choosing}/loss"]) / 2
+        scores["train/spread"] = float(answers["train"][0].double().std())
         for side, (log_odds, labels) in answers.items():
-            self.skill.update(torch.sigmoid(log_odds), labels)
-            self.log_dict({f"{side}/{name}": value for name, value in self.skill.compute().items()})
-            self.skill.reset()
+            if torch.isfinite(log_odds).all():
+                self.skill.update(torch.sigmoid(log_odds), labels)
+                scores |= {f"{side}/{name}": float(value) for name, value in self.skill.compute().items()}
+                self.skill.reset()
             self._log_odds[side].clear()
             self._labels[side].clear()
+        self.scores = scores
+        self.log_dict(scores)

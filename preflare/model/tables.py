@@ -47,6 +47,12 @@ def skill(record: Mapping[str, Any]) -> Table:
     return table
 
 
+def line(record: Mapping[str, Any]) -> str:
+    """A run in one line."""
+    tss = number(record["metrics"]["test"]["tss"])
+    return f"TSS {tss} at epoch {record['best_epoch']}, {record['seconds']:.0f} s"
+
+
 def sweep(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The distribution of the test side's skill over the finished runs of a sweep."""
     table = Table(title=f"{len(rows)} runs, test side at each run's best epoch", title_justify="left")

@@ -1,129 +1,196 @@
-"""What the verb train does: one network on one partition, from a resolved config to a finished run folder."""
+"""What the verb train does: jobs in, each a finished run folder; jobs that differ only in numbers train as one."""
 
+import json
 import logging
-import time
 import warnings
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import Logger
+from omegaconf import OmegaConf
 
 from preflare import run
-from preflare.data.datamodule import FlareDataModule
+from preflare.command import Job
 from preflare.data.shard import open_all
-from preflare.figures import learning_curve
-from preflare.model.callbacks import DeadNetworkStop, EpochBar, History, checkpoints
-from preflare.model.classifier import FlareClassifier
-from preflare.model.loggers import finish, log_figure
-from preflare.run import RunFolder
+from preflare.model.callbacks import MemberRecord, SwarmBar, SwarmRecord
+from preflare.model.member import Member
+from preflare.model.swarm import CannotSwarm
+from preflare.model.swarm.data import SwarmData
+from preflare.model.swarm.module import SwarmClassifier
+from preflare.run import RunFolder, flatten, has_effect
+from preflare.sun.observation import Label
 
-RESTARTS = 5
+# What members of one swarm may differ in. Another architecture, batch size or number of epochs is another swarm.
+WITHIN_A_SWARM = frozenset(
+    {"seed", "data.seed", "partition.seed", "data.partition.seed", "optimizer.lr", "optimizer.weight_decay", "loss.l2"}
+)
+# What a trainer may be told without meaning one network alone.
+FOR_ALL = frozenset(
+    {"_target_", "accelerator", "devices", "max_epochs", "precision", "deterministic", "enable_progress_bar"}
+    | {"enable_model_summary", "num_sanity_val_steps", "log_every_n_steps"}
+)
 
 log = logging.getLogger(__name__)
 # Its notes on devices and products would come once per member.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
 
-def train(config: DictConfig, folder: RunFolder, overrides: Sequence[str]) -> dict[str, Any]:
-    """Train the run that config describes into its folder and return its record (run.json).
+def train(jobs: Sequence[Job]) -> list[dict[str, Any] | Exception]:
+    """Train each job into its folder. For each its record (run.json), or the exception that ended it.
 
-    A folder that holds this very run, finished, is left alone; an unfinished one is begun anew.
-    Raises RunError if the folder holds another finished run, or if training diverges; whatever goes wrong is
-    also written to the folder's failed.json.
+    A folder that holds that very run, finished, is left alone; an interrupted one goes on from its last epoch.
+    A job that fails ends no other; why is also in its folder's failed.json.
     """
-    try:
-        line = instantiate(config.line)
-        shards = open_all(Path(config.data.root), line)
-        digests = {shard.name: shard.digest for shard in shards if shard.header.label in (0, 1)}
-        if folder.finished:
-            finished = run.read(folder.path)
-            finished.check_same(config, digests)
-            folder.failure_file.unlink(missing_ok=True)
-            log.info("%s is already finished.", folder.path)
-            return finished.record
-        return _train(config, folder, overrides, digests)
-    except Exception as error:
-        folder.fail(error, overrides)
-        raise
+    outcomes: list[dict[str, Any] | Exception | None] = [None] * len(jobs)
+    members: dict[int, Member] = {}
+    for place, job in enumerate(jobs):
+        try:
+            found = _finished_or_member(job)
+        except Exception as error:
+            RunFolder(job.folder).fail(error, job.overrides)
+            outcomes[place] = error
+            continue
+        if isinstance(found, Member):
+            members[place] = found
+        else:
+            outcomes[place] = found
+    failed = _train(list(members.values()))
+    for place, member in members.items():
+        outcomes[place] = failed.get(id(member)) or run.read(member.folder.path).record
+    return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _train(config: DictConfig, folder: RunFolder, overrides: Sequence[str], digests: dict[str, str]) -> dict[str, Any]:
-    started, clock = run.now(), time.monotonic()
-    folder.begin(config)
+def groups(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Jobs that can train as one, by what members of a swarm must share; in the order of each group's first."""
+    together: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        together[_shared(job)].append(job)
+    return list(together.values())
+
+
+def _shared(job: Job) -> str:
+    flat = flatten(OmegaConf.to_container(job.config, resolve=True))
+    places = {"data.root", "trainer.accelerator", "trainer.devices", "swarm.max_members"}
+    shared = {k: v for k, v in flat.items() if k not in WITHIN_A_SWARM and (has_effect(k) or k in places)}
+    return json.dumps(shared, sort_keys=True)
+
+
+def _finished_or_member(job: Job) -> dict[str, Any] | Member:
+    line = instantiate(job.config.line)
+    shards = open_all(Path(job.config.data.root), line)
+    digests = {shard.name: shard.digest for shard in shards if shard.header.label in (Label.AR, Label.PF)}
+    folder = RunFolder(job.folder)
+    if not folder.finished:
+        return Member(job, digests)
+    finished = run.read(folder.path)
+    finished.check_same(job.config, digests)
+    folder.failure_file.unlink(missing_ok=True)
+    log.info("%s is already finished.", folder.path)
+    return finished.record
+
+
+def _train(members: Sequence[Member]) -> dict[int, Exception]:
+    """Train members to the end; what ended those that failed, by identity."""
+    failed: dict[int, Exception] = {}
+
+    def attempt(concerned: Sequence[Member], action: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return action(*arguments)
+        except CannotSwarm:
+            raise
+        except Exception as error:
+            for member in concerned:
+                if id(member) not in failed:
+                    failed[id(member)] = error
+                    member.fail(error)
+        return None
+
+    for member in members:
+        attempt([member], member.begin)
+    waiting = [member for member in members if id(member) not in failed]
+    while waiting:
+        for group in _alike(waiting):
+            try:
+                attempt(group, _fit_together, group, failed)
+            except CannotSwarm as reason:
+                if len(group) > 1:
+                    log.warning("%s Each member trains alone.", reason)
+                for member in group:
+                    attempt([member], _fit_alone, member)
+        ended = [member for member in waiting if id(member) not in failed]
+        again = [member for member in ended if attempt([member], member.restart)]
+        for member in ended:
+            if member not in again:
+                attempt([member], member.finish)
+        waiting = again
+    return failed
+
+
+def _alike(members: Sequence[Member]) -> Iterator[list[Member]]:
+    """Members that can train as one and go on from the same epoch, so many at a time as the config allows."""
+    together: dict[tuple[str, int], list[Member]] = defaultdict(list)
+    for member in members:
+        together[_shared(member.job), member.first_epoch].append(member)
+    for group in together.values():
+        size = group[0].config.swarm.max_members or len(group)
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
+
+
+def _fit_together(members: Sequence[Member], failed: dict[int, Exception]) -> None:
+    """Train members as one swarm. Raises CannotSwarm before anything is trained."""
+    config = members[0].config
+    alone = sorted(key for key, value in config.trainer.items() if key not in FOR_ALL and value is not None)
+    if alone:
+        raise CannotSwarm(f"trainer.{alone[0]} is meant for one network.")
+    if config.trainer.devices != 1:
+        raise CannotSwarm(f"A swarm trains on one device, trainer.devices is {config.trainer.devices}.")
     torch.set_num_threads(config.threads)
-    data: FlareDataModule = instantiate(config.data)
+    first_epoch = members[0].first_epoch
+    data = SwarmData([member.data for member in members], first_epoch)
     data.setup()
-    logger: Logger | None = instantiate(config.logger) if config.logger else None
-    failed = True
-    try:
-        if logger is not None:
-            logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-        attempts, history = _fit_until_alive(config, folder, data, logger)
-        record = {
-            "started": started,
-            "seconds": round(time.monotonic() - clock, 1),
-            "overrides": list(overrides),
-            "trained_on": _trained_on(data),
-            "data": digests,
-            "partition": _partition(data),
-            **_outcome(history, data),
-            "attempts": attempts,
-            "dead": attempts[-1]["dead_at_epoch"] is not None,
-            "parameters": sum(weights.numel() for weights in instantiate(config.model).parameters()),
-            "threads": torch.get_num_threads(),
-            "versions": run.versions(),
-            "config": OmegaConf.to_container(config, resolve=True),
-        }
-        figure = learning_curve.draw(
-            np.array([row["train/loss"] for row in history]),
-            np.array([row[f"{data.choosing}/loss"] for row in history]),
-            record["best_epoch"],
-            record["best_mean_epoch"],
-            data.choosing,
+    if first_epoch >= config.trainer.max_epochs:
+        return
+    swarm = SwarmClassifier([member.classifier() for member in members], [member.seed for member in members], data)
+    for place, member in enumerate(members):
+        if member.resumed is not None:
+            swarm.load_member_state(place, dict(member.resumed))
+    with _quiet_lightning():
+        trainer: pl.Trainer = instantiate(
+            config.trainer,
+            max_epochs=config.trainer.max_epochs - first_epoch,
+            callbacks=[SwarmRecord(members, failed), SwarmBar(members)],
+            logger=False,
+            enable_checkpointing=False,
         )
-        figure.savefig(folder.learning_curve)
-        if logger is not None:
-            log_figure(logger, "learning_curve", figure)
-        folder.finish(record)
-        failed = False
-        return record
-    finally:
-        if logger is not None:
-            finish(logger, failed)
+        trainer.fit(swarm, datamodule=data)
 
 
-def _fit_until_alive(
-    config: DictConfig, folder: RunFolder, data: FlareDataModule, logger: Logger | None
-) -> tuple[list[dict[str, Any]], list[dict[str, float]]]:
-    """Fit; if the network dies, again with the next sub-seed, RESTARTS times at most."""
-    attempts: list[dict[str, Any]] = []
-    for attempt in range(RESTARTS + 1):
-        seed = sub_seed(config.seed, attempt)
-        history, dead_at = _fit(config, folder, data, logger, seed)
-        attempts.append({"seed": seed, "dead_at_epoch": dead_at, "epochs": len(history)})
-        if dead_at is None:
-            break
-        again = f"Trying sub-seed {attempt + 1} of {RESTARTS}." if attempt < RESTARTS else "It is kept as it is."
-        log.warning("The network died in epoch %d: it answers the same to every training spectrum. %s", dead_at, again)
-    return attempts, history
+def _fit_alone(member: Member) -> None:
+    """Train one member the ordinary Lightning way, from the beginning."""
+    config = member.config
+    torch.set_num_threads(config.threads)
+    if member.resumed is not None:
+        member.begin_anew()
+    member.data.setup()
+    classifier = member.classifier()
+    with _quiet_lightning():
+        trainer: pl.Trainer = instantiate(
+            config.trainer,
+            callbacks=[MemberRecord(member), SwarmBar([member])],
+            logger=False,
+            enable_checkpointing=False,
+        )
+        trainer.fit(classifier, datamodule=member.data)
 
 
-def _fit(
-    config: DictConfig, folder: RunFolder, data: FlareDataModule, logger: Logger | None, seed: int
-) -> tuple[list[dict[str, float]], int | None]:
-    torch.manual_seed(seed)
-    classifier = FlareClassifier(
-        instantiate(config.model), instantiate(config.loss), instantiate(config.optimizer), data.sides, data.choosing
-    )
-    for file in folder.checkpoints.glob("*.ckpt"):
-        file.unlink()
-    history, watch = History(folder), DeadNetworkStop()
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
     with warnings.catch_warnings():
         # The data are resident: loading in worker processes would only be slower.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
@@ -131,46 +198,4 @@ def _fit(
         warnings.filterwarnings("ignore", ".*number of training batches.*")
         # pytorch-lightning 2.6.6 with torch 2.13: https://github.com/Lightning-AI/pytorch-lightning/issues/21326
         warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
-        trainer: pl.Trainer = instantiate(
-            config.trainer,
-            callbacks=[history, watch, EpochBar(data.choosing), *checkpoints(folder, data.choosing)],
-            logger=logger or False,
-        )
-        trainer.fit(classifier, datamodule=data)
-    return history.rows, watch.dead_at
-
-
-def sub_seed(seed: int, attempt: int) -> int:
-    """The seed of initial weights and dropout: the run's own first, then one derived for each restart."""
-    return seed if attempt == 0 else int(np.random.SeedSequence((seed, attempt)).generate_state(1)[0])
-
-
-def _trained_on(data: FlareDataModule) -> dict[str, str]:
-    header = next(iter(data.shards.values())).header
-    return {"origin": data.origin, "line": header.line, "instrument": str(header.settings["instrument"])}
-
-
-def _partition(data: FlareDataModule) -> dict[str, Any]:
-    return {
-        "seed": data.partition.seed,
-        "chosen_by": data.choosing,
-        "sides": {
-            side: {name: len(data.partition.rows[side][name]) for name in data.partition.sides[side]}
-            for side in data.sides
-        },
-    }
-
-
-def _outcome(history: list[dict[str, float]], data: FlareDataModule) -> dict[str, Any]:
-    """The epochs chosen, and each side's skill at the best one: that row was computed with those very weights."""
-    best = min(history, key=lambda row: row[f"{data.choosing}/loss"])
-    metrics: dict[str, dict[str, float | None]] = {side: {} for side in data.sides}
-    for key, value in best.items():
-        side, _, name = key.partition("/")
-        if side in metrics and name != "spread":
-            metrics[side][name] = None if np.isnan(value) else value
-    return {
-        "best_epoch": int(best["epoch"]),
-        "best_mean_epoch": int(min(history, key=lambda row: row["mean/loss"])["epoch"]),
-        "metrics": metrics,
-    }
+        yield

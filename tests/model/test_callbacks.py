@@ -1,47 +1,91 @@
 """The callbacks, called as Lightning calls them."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
-import torch
+import numpy as np
+import pytest
 
-from preflare.model.callbacks import DEAD_SPREAD, DeadNetworkStop, EpochBar, History, checkpoints
-from preflare.run import RunFolder
-
-
-def trainer(epoch: int, **metrics: float) -> SimpleNamespace:
-    tensors = {key.replace("_", "/"): torch.tensor(value) for key, value in metrics.items()}
-    return SimpleNamespace(current_epoch=epoch, callback_metrics=tensors, should_stop=False, max_epochs=2)
+from preflare.model.callbacks import MemberRecord, SwarmBar, SwarmRecord
+from preflare.model.classifier import FlareClassifier
+from preflare.model.swarm.module import SwarmClassifier
 
 
-def test_history_writes_every_epoch_at_once(tmp_path: Path) -> None:
-    history = History(RunFolder(tmp_path))
-    for epoch in range(2):
-        history.on_validation_end(trainer(epoch, train_loss=0.5 - epoch / 4), None)
-        assert len((tmp_path / "metrics.csv").read_text().splitlines()) == epoch + 2
-    assert history.rows == [{"epoch": 0, "train/loss": 0.5}, {"epoch": 1, "train/loss": 0.25}]
+class FakeMember:
+    """Keeps what it is told; dies, or fails, when told to."""
+
+    def __init__(self, first_epoch: int = 0, dies: bool = False, fails: bool = False) -> None:
+        self.first_epoch, self.dies, self.fails = first_epoch, dies, fails
+        self.told: list[tuple] = []
+        self.failure: Exception | None = None
+        self.dead_at: int | None = None
+        self.history: list[dict[str, float]] = []
+        partition = SimpleNamespace(spectra=lambda side: 130)
+        self.data = SimpleNamespace(choosing="test", partition=partition, batch_size=64)
+
+    @property
+    def choosing_loss(self) -> float:
+        return min((row["test/loss"] for row in self.history), default=np.inf)
+
+    def record(self, epoch, scores, state) -> None:
+        if self.fails:
+            raise ValueError("no more")
+        self.told.append((epoch, scores, state))
+        self.dead_at = epoch if self.dies else None
+
+    def fail(self, error: Exception) -> None:
+        self.failure = error
 
 
-def test_only_a_dead_network_is_stopped() -> None:
-    watch = DeadNetworkStop()
-    alive = trainer(0, train_spread=DEAD_SPREAD * 1.01)
-    watch.on_validation_end(alive, None)
-    assert watch.dead_at is None and not alive.should_stop
-    dead = trainer(3, train_spread=DEAD_SPREAD * 0.99)
-    watch.on_validation_end(dead, None)
-    assert watch.dead_at == 3 and dead.should_stop
+def trainer(epoch: int) -> SimpleNamespace:
+    return SimpleNamespace(current_epoch=epoch, should_stop=False, max_epochs=2)
 
 
-def test_the_bar_is_silent_when_not_a_terminal(capfd) -> None:
-    bar = EpochBar("test")
-    now = trainer(0, train_loss=0.5, test_loss=0.6, test_tss=0.3)
-    bar.on_fit_start(now, None)
-    bar.on_validation_end(now, None)
-    bar.teardown(now, None, "fit")
+def test_a_lone_member_is_written_down_and_stops_when_dead() -> None:
+    member = FakeMember(dies=True)
+    classifier = FlareClassifier.__new__(FlareClassifier)
+    classifier.__dict__["scores"] = {"train/loss": 0.5}
+    classifier.__dict__["state_dict"] = lambda: {"network.w": 1}
+    now = trainer(3)
+    MemberRecord(member).on_validation_end(now, classifier)
+    assert member.told == [(3, {"train/loss": 0.5}, {"state_dict": {"network.w": 1}})]
+    assert now.should_stop
+
+
+def test_only_the_member_that_dies_or_fails_is_ended() -> None:
+    members = [FakeMember(2), FakeMember(2, dies=True), FakeMember(2, fails=True), FakeMember(2)]
+    ended: list[int] = []
+    swarm = SwarmClassifier.__new__(SwarmClassifier)
+    swarm.__dict__.update(
+        active=np.array([True, True, True, False]),
+        scores=[{"k": k} for k in range(4)],
+        member_state=lambda k: {"state_dict": k},
+        end=ended.append,
+    )
+    failed: dict[int, Exception] = {}
+    SwarmRecord(members, failed).on_validation_end(trainer(1), swarm)
+    assert ended == [1, 2]
+    assert members[0].told == [(3, {"k": 0}, {"state_dict": 0})] and members[3].told == []
+    assert list(failed) == [id(members[2])] and members[2].failure is failed[id(members[2])]
+
+
+def test_the_bar_says_how_the_swarm_does() -> None:
+    members = [FakeMember(), FakeMember(), FakeMember()]
+    bar = SwarmBar(members)
+    bar.on_fit_start(trainer(0), None)
+    for member, tss in zip(members, (0.1, 0.5, 0.2), strict=True):
+        member.history.append({"test/loss": 0.6, "test/tss": tss})
+    bar.on_validation_end(trainer(0), None)
+    said = bar._bar.tasks[0].fields["now"]
+    assert "3 improving" in said and "TSS 0.10 / 0.20 / 0.50" in said and "member-steps/s" in said
+    members[0].history.append({"test/loss": 0.7, "test/tss": 0.1})
+    bar.on_validation_end(trainer(1), None)
+    assert "0 improving" in bar._bar.tasks[0].fields["now"]
+
+
+def test_the_bar_is_silent_when_not_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    bar = SwarmBar([FakeMember()])
+    bar.on_fit_start(trainer(0), None)
+    bar.on_validation_end(trainer(0), None)
+    bar.teardown(trainer(0), None, "fit")
     out, err = capfd.readouterr()
     assert (out + err).strip() == ""
-
-
-def test_each_checkpoint_watches_its_own_number(tmp_path: Path) -> None:
-    found = {checkpoint.filename: checkpoint.monitor for checkpoint in checkpoints(RunFolder(tmp_path), "validation")}
-    assert found == {"best": "validation/loss", "best_mean": "mean/loss", "last": None}

@@ -1,12 +1,12 @@
 """The LightningModule: what it logs after an epoch, against scikit-learn."""
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
 from sklearn.metrics import log_loss
 from torch.utils.data import DataLoader, TensorDataset
 
-from preflare.errors import RunError
 from preflare.model.classifier import FlareClassifier
 from preflare.model.loss import CrossEntropy
 
@@ -62,10 +62,14 @@ class TestValidation:
     def test_a_second_pass_forgets_the_first(self, classifier: FlareClassifier) -> None:
         assert validate(classifier) == validate(classifier)
 
-    def test_divergence_is_said(self, classifier: FlareClassifier) -> None:
+    def test_a_network_that_diverged_has_losses_that_say_so_and_no_skill(self, classifier: FlareClassifier) -> None:
         classifier.network.layer.weight.data.fill_(float("nan"))
-        with pytest.raises(RunError, match="training diverged"):
-            validate(classifier)
+        logged = validate(classifier)
+        assert logged["mean/loss"] != logged["mean/loss"] and "test/tss" not in logged
+
+    def test_scores_are_kept_at_full_precision(self, classifier: FlareClassifier) -> None:
+        logged = validate(classifier)
+        assert {key: np.float32(value) for key, value in classifier.scores.items()} == logged
 
 
 def test_the_optimizer_sees_the_network_alone(classifier: FlareClassifier) -> None:

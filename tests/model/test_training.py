@@ -12,10 +12,20 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
 from torch.nn import functional
 
 from preflare import run
+from preflare.command import Job
 from preflare.errors import PartitionError, RunError
-from preflare.model import callbacks, training
-from preflare.model.training import sub_seed, train
+from preflare.model import member as members
+from preflare.model import training
+from preflare.model.member import sub_seed
 from preflare.run import RunFolder
+
+
+def train(config, folder: RunFolder, overrides: list[str]) -> dict:
+    """Train one job; its record, or what ended it."""
+    (outcome,) = training.train([Job(config, folder.path, tuple(overrides))])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def rows(folder: RunFolder) -> list[dict[str, float]]:
@@ -44,10 +54,15 @@ def plain_loop(config):
         yield network
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["swarm", "lightning"])
 @pytest.mark.parametrize(
     "choice", [["seed=1"], ["partition.seed=2", "seed=1"], ["optimizer=sgd"], ["loss.l2=0.01", "model=fnn"]]
 )
-def test_training_is_a_plain_loop(make_config, tmp_path: Path, choice: list[str]) -> None:
+def test_training_is_a_plain_loop(
+    make_config, tmp_path: Path, choice: list[str], alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if alone:
+        monkeypatch.setattr(training, "FOR_ALL", frozenset())
     config = make_config("trainer.precision=64-true", "trainer.max_epochs=10", "optimizer.lr=0.002", *choice)
     folder = RunFolder(tmp_path)
     train(config, folder, choice)
@@ -57,7 +72,7 @@ def test_training_is_a_plain_loop(make_config, tmp_path: Path, choice: list[str]
     for network in plain_loop(config):
         with torch.no_grad():
             losses.append(float(functional.cross_entropy(network(test.spectra.double()), test.labels)))
-    assert [row["test/loss"] for row in rows(folder)] == pytest.approx(losses, abs=1e-6)  # logged in float32
+    assert [row["test/loss"] for row in rows(folder)] == pytest.approx(losses, abs=1e-9)
     assert run.read(tmp_path).record["best_epoch"] == int(np.argmin(losses))
     last = torch.load(folder.checkpoint("last"), weights_only=True)["state_dict"]
     for name, parameter in network.state_dict().items():
@@ -162,7 +177,7 @@ def test_validation_observations_choose_the_epoch(make_config, tmp_path: Path) -
 def test_a_dead_network_is_restarted_with_sub_seeds_five_times_at_most(
     make_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(callbacks, "DEAD_SPREAD", float("inf"))
+    monkeypatch.setattr(members, "DEAD_SPREAD", float("inf"))
     record = train(make_config("seed=4"), RunFolder(tmp_path), [])
     assert [attempt["seed"] for attempt in record["attempts"]] == [sub_seed(4, k) for k in range(6)]
     assert all(attempt["dead_at_epoch"] == 0 and attempt["epochs"] == 1 for attempt in record["attempts"])
@@ -172,25 +187,134 @@ def test_a_dead_network_is_restarted_with_sub_seeds_five_times_at_most(
 
 
 def test_a_network_that_is_dead_once_comes_back(make_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class FirstDies(callbacks.DeadNetworkStop):
-        born = 0
+    record_epoch = members.Member.record
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.dies = FirstDies.born == 0
-            FirstDies.born += 1
+    def die_first(self, epoch, scores, state) -> None:
+        record_epoch(self, epoch, {**scores, "train/spread": 0.0 if not self.attempts else 1.0}, state)
 
-        def on_validation_end(self, trainer, pl_module) -> None:
-            if self.dies:
-                self.dead_at, trainer.should_stop = trainer.current_epoch, True
-
-    monkeypatch.setattr(training, "DeadNetworkStop", FirstDies)
+    monkeypatch.setattr(members.Member, "record", die_first)
     record = train(make_config(), RunFolder(tmp_path), [])
     assert [attempt["dead_at_epoch"] for attempt in record["attempts"]] == [0, None]
     assert record["attempts"][1]["epochs"] == 3 and not record["dead"]
 
 
-def test_sub_seeds_begin_with_the_seed_itself_and_differ() -> None:
-    seeds = [sub_seed(7, attempt) for attempt in range(6)]
-    assert seeds[0] == 7 and len(set(seeds)) == 6
-    assert sub_seed(8, 1) != sub_seed(7, 1)
+def content(folder: Path) -> tuple[str, dict[str, dict]]:
+    """What a run came to: its epochs to the last digit, and its checkpoints."""
+    states = {which: torch.load(folder / "checkpoints" / f"{which}.ckpt") for which in run.CHECKPOINTS}
+    return (folder / "metrics.csv").read_text(), states
+
+
+def assert_same(one: Path, other: Path) -> None:
+    (text, states), (other_text, other_states) = content(one), content(other)
+    assert text == other_text
+    for which, state in states.items():
+        assert state["epoch"] == other_states[which]["epoch"]
+        for name, values in state["state_dict"].items():
+            assert torch.equal(values, other_states[which]["state_dict"][name]), f"{which} {name}"
+
+
+CHOICES = [["seed=1"], ["seed=2", "optimizer.lr=0.003"], ["seed=4", "partition.seed=3"], ["seed=5", "loss.l2=0.01"]]
+
+
+@pytest.mark.parametrize("model", ["convnet", "deep_convnet"])
+def test_members_of_a_swarm_become_what_they_would_alone(make_config, tmp_path: Path, model: str) -> None:
+    together = [
+        Job(make_config(f"model={model}", *choice), tmp_path / "together" / str(place), ())
+        for place, choice in enumerate(CHOICES)
+    ]
+    assert len(training.groups(together)) == 1
+    training.train(together)
+    for place in (0, 2):
+        train(together[place].config, RunFolder(tmp_path / "alone" / str(place)), [])
+        assert_same(tmp_path / "together" / str(place), tmp_path / "alone" / str(place))
+
+
+def test_a_member_that_diverges_ends_no_other(make_config, tmp_path: Path) -> None:
+    configs = [make_config("optimizer=sgd", f"optimizer.lr={lr}") for lr in (0.1, 1e30)]
+    jobs = [Job(config, tmp_path / name, ()) for name, config in zip(("sound", "wild"), configs, strict=True)]
+    sound, wild = training.train(jobs)
+    assert isinstance(wild, RunError) and "diverged" in str(wild)
+    assert "diverged" in json.loads((tmp_path / "wild" / "failed.json").read_text())["error"]
+    train(configs[0], RunFolder(tmp_path / "alone"), [])
+    assert_same(tmp_path / "sound", tmp_path / "alone")
+
+
+class Killed(BaseException):
+    """As sudden as a signal: nothing of ours catches it."""
+
+
+def test_a_killed_sweep_goes_on_from_its_last_epoch(
+    make_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def jobs(root: Path) -> list[Job]:
+        configs = [make_config("trainer.max_epochs=5", *choice) for choice in CHOICES]
+        return [Job(config, root / str(place), ()) for place, config in enumerate(configs)]
+
+    training.train(jobs(tmp_path / "whole"))
+    record_epoch = members.Member.record
+
+    def die_in_epoch_3(self, epoch, scores, state) -> None:
+        if epoch == 3 and self.config.seed == 4:
+            raise Killed
+        record_epoch(self, epoch, scores, state)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(members.Member, "record", die_in_epoch_3)
+        training.train(jobs(tmp_path / "killed"))
+    assert not list((tmp_path / "killed").rglob("run.json"))
+    caplog.set_level("INFO")
+    training.train(jobs(tmp_path / "killed"))
+    assert "0 goes on after epoch 3." in caplog.text and "2 goes on after epoch 2." in caplog.text
+    for place in range(len(CHOICES)):
+        assert_same(tmp_path / "whole" / str(place), tmp_path / "killed" / str(place))
+
+
+def test_an_interrupted_run_of_another_config_is_begun_anew(make_config, tmp_path: Path) -> None:
+    train(make_config("seed=1"), RunFolder(tmp_path), [])
+    (tmp_path / "run.json").unlink()
+    assert train(make_config("seed=2"), RunFolder(tmp_path), [])["attempts"][0]["epochs"] == 3
+    train(make_config("seed=2"), RunFolder(tmp_path / "fresh"), [])
+    assert_same(tmp_path, tmp_path / "fresh")
+
+
+def test_what_cannot_be_vectorised_trains_alone_and_says_why(
+    make_config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = make_config("trainer.max_epochs=2")
+    config.model = {"_target_": "tests.model.networks.Recurrent", "wavelengths": 240}
+    outcomes = training.train([Job(config, tmp_path / name, ()) for name in "ab"])
+    assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
+    assert "cannot vectorise Recurrent" in caplog.text and "Each member trains alone." in caplog.text
+    assert_same(tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.parametrize("option", ["+trainer.gradient_clip_val=0.5", "+trainer.accumulate_grad_batches=2"])
+def test_options_that_would_mix_members_make_each_train_alone(
+    make_config, tmp_path: Path, caplog: pytest.LogCaptureFixture, option: str
+) -> None:
+    jobs = [Job(make_config(option, f"seed={seed}"), tmp_path / str(seed), ()) for seed in (1, 2)]
+    assert all(isinstance(outcome, dict) for outcome in training.train(jobs))
+    assert "is meant for one network" in caplog.text
+
+
+def test_jobs_group_by_what_a_swarm_shares(make_config, tmp_path: Path) -> None:
+    overrides = [
+        ["seed=1"],
+        ["seed=2", "partition.seed=5", "optimizer.lr=0.1", "loss.l2=0", "name=other"],
+        ["seed=1", "data.batch_size=32"],
+        ["seed=1", "trainer.max_epochs=9"],
+        ["seed=1", "model=fnn"],
+        ["seed=3", "data.batch_size=32"],
+    ]
+    jobs = [Job(make_config(*choice), tmp_path, tuple(choice)) for choice in overrides]
+    found = [[jobs.index(job) for job in group] for group in training.groups(jobs)]
+    assert found == [[0, 1], [2, 5], [3], [4]]
+
+
+def test_a_swarm_can_be_split(make_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    fit = training._fit_together
+    monkeypatch.setattr(training, "_fit_together", lambda group, failed: (sizes.append(len(group)), fit(group, failed)))
+    jobs = [Job(make_config("swarm.max_members=2", *choice), tmp_path / str(k), ()) for k, choice in enumerate(CHOICES)]
+    training.train(jobs)
+    assert sizes[:2] == [2, 2]

@@ -1,0 +1,207 @@
+"""One member while it trains: its folder, its epochs so far, and what it becomes when a network dies."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from pytorch_lightning.loggers import Logger
+
+from preflare import run
+from preflare.command import Job
+from preflare.data.datamodule import FlareDataModule
+from preflare.errors import RunError
+from preflare.figures import learning_curve
+from preflare.model.classifier import FlareClassifier
+from preflare.model.loggers import finish, log_figure
+from preflare.run import RunFolder
+
+RESTARTS = 5
+# Below this standard deviation of the log-odds over the training spectra a network answers the same to all. Five
+# hidden units and PyTorch's initialisation leave about one network in six there: no gradient can wake it.
+DEAD_SPREAD = 1e-4
+
+log = logging.getLogger(__name__)
+
+
+class Member:
+    """A job that is being trained. Whoever trains it calls ``record`` after every epoch.
+
+    data: the module that serves its partition. first_epoch: where training begins, above 0 if an interrupted run
+    goes on. dead_at: the epoch in which the present network died, else None.
+    """
+
+    def __init__(self, job: Job, digests: Mapping[str, str]) -> None:
+        self.job = job
+        self.config = job.config
+        self.folder = RunFolder(job.folder)
+        self.digests = dict(digests)
+        self.data: FlareDataModule = instantiate(self.config.data)
+        self.attempts: list[dict[str, Any]] = []
+        self.history: list[dict[str, float]] = []
+        self.dead_at: int | None = None
+        self.logger: Logger | None = None
+        self._resume: dict[str, Any] | None = None
+        self._started, self._clock = run.now(), time.monotonic()
+
+    def begin(self) -> None:
+        """Make the folder ready, or take up what an interrupted run of the same config and data left."""
+        if self.folder.resumable(self.config):
+            last = self.folder.read_checkpoint("last")
+            if last["data"] == self.digests:
+                self._resume = last
+                self.attempts = list(last["attempts"])
+                self.history = [row for row in self.folder.read_history() if row["epoch"] <= last["epoch"]]
+                log.info("%s goes on after epoch %d.", self.folder.path, last["epoch"])
+        if self._resume is None:
+            self.folder.begin(self.config)
+        if self.config.logger:
+            self.logger = instantiate(self.config.logger)
+            self.logger.log_hyperparams(OmegaConf.to_container(self.config, resolve=True))  # type: ignore[arg-type]
+
+    def begin_anew(self) -> None:
+        """Give up what an interrupted run left."""
+        self._resume, self.attempts, self.history = None, [], []
+        self.folder.begin(self.config)
+
+    @property
+    def seed(self) -> int:
+        """Of the present network's initial weights and dropout: the run's own, then one for each restart."""
+        return sub_seed(self.config.seed, len(self.attempts))
+
+    @property
+    def first_epoch(self) -> int:
+        return 0 if self._resume is None else self._resume["epoch"] + 1
+
+    @property
+    def resumed(self) -> Mapping[str, Any] | None:
+        """The checkpoint to go on from: state_dict, optimizer."""
+        return self._resume
+
+    @property
+    def choosing_loss(self) -> float:
+        """The lowest loss on the choosing side so far; infinite before the first epoch."""
+        return min((row[f"{self.data.choosing}/loss"] for row in self.history), default=np.inf)
+
+    def classifier(self) -> FlareClassifier:
+        """A new network with its loss and optimizer, initialised from the seed."""
+        torch.manual_seed(self.seed)
+        network, loss = instantiate(self.config.model), instantiate(self.config.loss)
+        return FlareClassifier(network, loss, instantiate(self.config.optimizer), self.data.sides, self.data.choosing)
+
+    def record(self, epoch: int, scores: Mapping[str, float], state: Mapping[str, Any]) -> None:
+        """Write an epoch down: its row, and the checkpoints it is; ``last`` comes last, resuming trusts it.
+
+        scores: what FlareClassifier logs. state: state_dict, and the optimizer's if training can be resumed.
+        Raises RunError if the scores are not finite: training diverged.
+        """
+        if not np.isfinite(scores["mean/loss"]):
+            raise RunError(
+                f"The loss is not finite after epoch {epoch}: training diverged. Use a smaller optimizer.lr."
+            )
+        best, best_mean = (self._is_lowest(name, scores) for name in (f"{self.data.choosing}/loss", "mean/loss"))
+        self.history.append({"epoch": epoch, **scores})
+        self.folder.write_history(self.history)
+        checkpoint = {**state, "epoch": epoch, "attempts": self.attempts, "data": self.digests}
+        for which, chosen in {"best": best, "best_mean": best_mean, "last": True}.items():
+            if chosen:
+                self.folder.write_checkpoint(which, checkpoint)
+        if self.logger is not None:
+            self.logger.log_metrics(dict(scores), step=epoch)
+        if scores["train/spread"] < DEAD_SPREAD:
+            self.dead_at = epoch
+
+    def _is_lowest(self, name: str, scores: Mapping[str, float]) -> bool:
+        return all(scores[name] < row[name] for row in self.history)
+
+    def restart(self) -> bool:
+        """After a fit: whether the network died and another one is to be tried."""
+        self.attempts.append({"seed": self.seed, "dead_at_epoch": self.dead_at, "epochs": len(self.history)})
+        if self.dead_at is None:
+            return False
+        left = RESTARTS + 1 - len(self.attempts)
+        log.warning(
+            "%s: the network died in epoch %d, it answers the same to every training spectrum. %s",
+            self.folder.path,
+            self.dead_at,
+            f"Trying sub-seed {len(self.attempts)} of {RESTARTS}." if left else "It is kept as it is.",
+        )
+        if not left:
+            return False
+        self.dead_at, self._resume, self.history = None, None, []
+        self.folder.begin(self.config)
+        return True
+
+    def finish(self) -> None:
+        """Draw the learning curve and write run.json."""
+        record = {
+            "started": self._started,
+            "seconds": round(time.monotonic() - self._clock, 1),
+            "overrides": list(self.job.overrides),
+            "trained_on": self._trained_on(),
+            "data": self.digests,
+            "partition": self._partition(),
+            **self._outcome(),
+            "attempts": self.attempts,
+            "dead": self.attempts[-1]["dead_at_epoch"] is not None,
+            "parameters": sum(weights.numel() for weights in instantiate(self.config.model).parameters()),
+            "threads": torch.get_num_threads(),
+            "versions": run.versions(),
+            "config": OmegaConf.to_container(self.config, resolve=True),
+        }
+        figure = learning_curve.draw(
+            np.array([row["train/loss"] for row in self.history]),
+            np.array([row[f"{self.data.choosing}/loss"] for row in self.history]),
+            record["best_epoch"],
+            record["best_mean_epoch"],
+            self.data.choosing,
+        )
+        figure.savefig(self.folder.learning_curve)
+        if self.logger is not None:
+            log_figure(self.logger, "learning_curve", figure)
+        self.folder.finish(record)
+        self._close(failed=False)
+
+    def fail(self, error: BaseException) -> None:
+        """Write down why the run failed; the logger's run is marked so."""
+        self.folder.fail(error, self.job.overrides)
+        self._close(failed=True)
+
+    def _close(self, failed: bool) -> None:
+        if self.logger is not None:
+            finish(self.logger, failed)
+            self.logger = None
+
+    def _trained_on(self) -> dict[str, str]:
+        header = next(iter(self.data.shards.values())).header
+        return {"origin": self.data.origin, "line": header.line, "instrument": str(header.settings["instrument"])}
+
+    def _partition(self) -> dict[str, Any]:
+        partition = self.data.partition
+        sides = {
+            side: {name: len(partition.rows[side][name]) for name in partition.sides[side]} for side in self.data.sides
+        }
+        return {"seed": partition.seed, "chosen_by": self.data.choosing, "sides": sides}
+
+    def _outcome(self) -> dict[str, Any]:
+        """The epochs chosen, and each side's skill at the best one: that row is of those very weights."""
+        best = min(self.history, key=lambda row: row[f"{self.data.choosing}/loss"])
+        metrics: dict[str, dict[str, float | None]] = {side: {} for side in self.data.sides}
+        for key, value in best.items():
+            side, _, name = key.partition("/")
+            if side in metrics and name != "spread":
+                metrics[side][name] = None if np.isnan(value) else value
+        return {
+            "best_epoch": int(best["epoch"]),
+            "best_mean_epoch": int(min(self.history, key=lambda row: row["mean/loss"])["epoch"]),
+            "metrics": metrics,
+        }
+
+
+def sub_seed(seed: int, attempt: int) -> int:
+    """The seed of initial weights and dropout: the run's own first, then one derived for each restart."""
+    return seed if attempt == 0 else int(np.random.SeedSequence((seed, attempt)).generate_state(1)[0])
