@@ -196,14 +196,21 @@ def memory(root: Path, line: Line, way: str) -> dict[str, float]:
     data = module(root, line, MEMORY_POOL, **WAYS[way])
     found |= {"setup": peak(workers), "chosen": sum(data.partition.spectra(side) for side in data.sides)}
     classifier = FlareClassifier(ConvNet(line.points), CrossEntropy(1e-4), torch.optim.Adam, data.sides, data.choosing)
-    quiet = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
 
     class Note(pl.Callback):
         def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
             found["steps"] = peak(workers)
 
     trainer = pl.Trainer(
-        accelerator="cpu", max_epochs=1, limit_train_batches=STEPS, num_sanity_val_steps=0, callbacks=[Note()], **quiet
+        accelerator="cpu",
+        max_epochs=1,
+        limit_train_batches=STEPS,
+        num_sanity_val_steps=0,
+        callbacks=[Note()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
     )
     trainer.fit(classifier, datamodule=data)
     return found | {"evaluated": peak(workers)}

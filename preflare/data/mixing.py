@@ -44,7 +44,7 @@ class StreamedBatches(Dataset[tuple[Tensor, Tensor]]):
 
     def __getstate__(self) -> dict[str, Any]:
         # A running epoch stays behind: whoever unpickles begins where it is asked to.
-        return self.__dict__ | {"_next": None, "_batches": None}
+        return self.__dict__ | {"_batches": None}
 
     def __getitem__(self, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
         epoch, batch = place

@@ -200,6 +200,9 @@ def test_observations_keep_pace_when_spread() -> None:
     (parts,) = deal(counts, owner, [int(counts.sum())], np.random.default_rng(1))
     order = spread(parts, owner, np.random.default_rng(2))
     assert sorted(map(tuple, order)) == sorted(map(tuple, parts))
+    for one in range(3):
+        mine = order[owner[order[:, 0]] == one, 0]
+        assert 0.3 < np.mean(np.diff(mine) > 0) < 0.7, "pieces of an observation come in no order"
     sizes = order[:, 2] - order[:, 1]
     gone = np.stack([np.cumsum(sizes * (owner[order[:, 0]] == one)) for one in range(3)])
     gone = gone / gone[:, -1:]
