@@ -9,11 +9,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from rich.console import Console
 
+from preflare.figures import distribution
 from preflare.model import tables
 from preflare.run import RunFolder, flatten, has_effect
 
@@ -33,6 +36,7 @@ class Summary(Callback):
         finished = [row for row in asked if row["status"] == "finished"]
         if finished:
             console.print(tables.sweep(finished))
+            _draw(finished).savefig(root / "distribution.png")
         restarted = sum(row["restarts"] > 0 for row in finished)
         dead = sum(row["dead"] for row in finished)
         if restarted:
@@ -43,9 +47,22 @@ class Summary(Callback):
         missing = len(mine) - len(asked)
         if failed or missing:
             console.print(f"{len(finished)} of {len(mine)} jobs finished. The same command runs only what is missing.")
+        if finished:
+            console.print(f"Their distribution: {root / 'distribution.png'}", soft_wrap=True)
         console.print(f"All runs of this folder: {path}", soft_wrap=True)
         if failed or missing:
             sys.exit(1)
+
+
+def _draw(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    scores = {
+        title: np.array([row[f"test/{name}"] for row in rows], dtype=float)
+        for name, title in tables.SCORES.items()
+        if name in ("tss", "ppv_npv", "accuracy")
+    }
+    lowest = min(float(np.nanmin(values, initial=0.0)) for values in scores.values())
+    simulated = any(row["origin"] == "simulation" for row in rows)
+    return distribution.draw(scores, (min(-0.1, lowest - 0.05), 1.05), "the simulated Sun" if simulated else "")
 
 
 def jobs(overrides: Sequence[str]) -> list[tuple[str, ...]]:
@@ -84,6 +101,7 @@ def _row(root: Path, folder: RunFolder) -> dict[str, Any]:
             "status": "finished",
             "overrides": _effective(record["overrides"]),
             "config": flatten(record["config"]),
+            "origin": record["trained_on"]["origin"],
             "best_epoch": record["best_epoch"],
             "restarts": len(record["attempts"]) - 1,
             "dead": record["dead"],

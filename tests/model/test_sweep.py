@@ -20,6 +20,7 @@ def finish(path: Path, seed: int, l2: float, tss: float | None) -> None:
         {
             "overrides": [f"seed={seed}", "logger=csv"],
             "config": config,
+            "trained_on": {"origin": "simulation"},
             "best_epoch": seed,
             "attempts": [{}, {}] if seed == 2 else [{}],
             "dead": False,
@@ -98,6 +99,7 @@ def test_the_end_of_a_sweep_names_what_failed_and_exits_with_1(root: Path, capsy
     assert "FAILED seed-3: It diverged." in printed
     assert "2 of 4 jobs finished" in printed
     assert "1 runs had a dead network" in printed
+    assert (root / "distribution.png").stat().st_size > 0
 
 
 def test_a_sweep_in_which_all_finished_ends_quietly(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,46 @@
+"""The skill of many runs, each a dot beside a box (paper Fig. 10)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from preflare.figures import style
+
+
+def draw(scores: Mapping[str, np.ndarray], limits: tuple[float, float], note: str) -> Figure:
+    """A box and its dots for each score: grey box, red median, whiskers to the ends, every run a blue dot.
+
+    scores: name of a score -> (run,) its values; NaN where a run has none, counted under the name.
+    limits: of the axis that all share. note: what the runs are, for the corner; "" for none.
+    """
+    with style.applied():
+        figure = Figure(figsize=(1.6 + 1.6 * len(scores), 4.0), layout="constrained")
+        axes = figure.add_subplot()
+        names = []
+        for place, (name, values) in enumerate(scores.items()):
+            defined = np.sort(values[np.isfinite(values)])
+            missing = len(values) - len(defined)
+            names.append(name + (f"\n({missing} undefined)" if missing else ""))
+            axes.boxplot(
+                [defined],
+                positions=[place],
+                widths=0.5,
+                whis=(0, 100),
+                showfliers=False,
+                patch_artist=True,
+                boxprops={"facecolor": "#e6e6e6", "edgecolor": style.GREY},
+                whiskerprops={"color": style.GREY},
+                capprops={"color": style.GREY},
+                medianprops={"color": style.RED, "linewidth": 2},
+            )
+            # Neighbours in value lie apart: the golden ratio never repeats.
+            aside = (np.arange(len(defined)) * 0.618034 % 1 - 0.5) * 0.4
+            axes.plot(place + aside, defined, "o", color=style.BLUE, markersize=4, alpha=0.7, linestyle="none")
+        axes.axhline(0, color=style.GREY, linewidth=0.6, zorder=0)
+        axes.set_xticks(range(len(names)), names)
+        axes.set_ylim(*limits)
+        axes.set_ylabel("score on the test side")
+        if note:
+            style.note(figure, note)
+    return figure
