@@ -13,7 +13,8 @@ ALIGNMENT = 16
 class Layout:
     """Names and shapes of the parameters of one network, and their places in a row.
 
-    names, shapes: in the network's order. width: of a row, at least the number of weights; what is beyond is 0.
+    names, shapes: in the network's order. starts: name -> first place in a row. width: of a row, at least the
+    number of weights; what is beyond is 0.
     """
 
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
@@ -24,6 +25,7 @@ class Layout:
         for shape in self.shapes:
             self._slices.append(slice(start, start + math.prod(shape)))
             start += math.prod(shape)
+        self.starts = {name: place.start for name, place in zip(self.names, self._slices, strict=True)}
         self.width = -(-start // ALIGNMENT) * ALIGNMENT
 
     def pack(self, parameters: Mapping[str, Tensor]) -> Tensor:

@@ -13,6 +13,7 @@ from preflare.model.classifier import FlareClassifier
 from preflare.model.swarm import CannotSwarm
 from preflare.model.swarm.data import Steps, SwarmData
 from preflare.model.swarm.layout import Layout, stack
+from preflare.model.swarm.lowering import lower
 from preflare.model.swarm.optimizers import stacked
 from preflare.model.swarm.scores import member_scores
 from preflare.model.swarm.streams import streams
@@ -49,7 +50,8 @@ class SwarmClassifier(pl.LightningModule):
         self._buffer_names = {name: f"each_{name.replace('.', '_')}" for name, _ in networks[0].named_buffers()}
         for name, values in stack([dict(network.named_buffers()) for network in networks]).items():
             self.register_buffer(self._buffer_names[name], values)
-        self.engine = Vectorised(networks[0], [member.loss for member in members], self.layout)
+        losses, points = [member.loss for member in members], data.members[0].line.points
+        self.engine = lower(networks[0], losses, self.layout, points) or Vectorised(networks[0], losses, self.layout)
         self._optimizers = [member.configure_optimizers() for member in members]
         self._stacked = stacked(self._optimizers, self.weights)
         self._resumed: dict[int, dict[str, Any]] = {}
@@ -57,7 +59,8 @@ class SwarmClassifier(pl.LightningModule):
         self.data = data
         self.active = np.ones(len(members), dtype=bool)
         self.scores: list[dict[str, float]] = [{} for _ in members]
-        self._try(data.members[0].line.points)
+        if isinstance(self.engine, Vectorised):
+            self._try(self.engine, points)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         # Anew: by now the weights have the device and the precision of the Trainer.
@@ -69,7 +72,12 @@ class SwarmClassifier(pl.LightningModule):
     def on_fit_start(self) -> None:
         if self.trainer.precision not in ("32-true", "64-true"):
             raise ConfigError(f"trainer.precision is {self.trainer.precision}, a swarm takes 32-true or 64-true.")
-        self._spectra, self._labels = self.data.spectra.to(self.device), self.data.labels.to(self.device)
+        self._held = self.engine.hold(self.data.spectra.to(self.weights))
+        self._labels = self.data.labels.to(self.device)
+        if (self._held.dtype, self._held.device) == (self.data.spectra.dtype, self.data.spectra.device):
+            # The same memory, that there are not two copies.
+            points = self.data.spectra.shape[-1]
+            self.data.spectra = self._held.view(len(self._held), 1, -1)[..., :points]
 
     def training_step(self, batch: Steps, batch_idx: int) -> None:
         optimizer = self.optimizers()
@@ -123,15 +131,15 @@ class SwarmClassifier(pl.LightningModule):
 
     def _gradients(self, places: Tensor, counts: np.ndarray) -> Tensor:
         """Gradients (member, width) of the members that have a batch; batches of one size are done at once."""
-        gradients = torch.zeros_like(self.weights, requires_grad=False)
         steps = self._stacked.state[self.weights]["step"]
+        weights = self.weights.detach()
+        gradients = torch.zeros_like(weights)
         for count in np.unique(counts[counts > 0]):
             members = _places(counts == count, self.device)
             mine = places[members, :count]
-            buffers = self._buffers_of(members)
             stream = streams([self.seeds[k] for k in members], steps[members.cpu()]).to(self.device)
-            _, gradients[members], after = self.engine.gradients(
-                members, self.weights.detach()[members], buffers, self._take(mine), self._labels[mine], stream
+            gradients[members], after = self.engine.gradients(
+                members, weights[members], self._buffers_of(members), self._held, mine, self._labels[mine], stream
             )
             for name, values in after.items():
                 getattr(self, self._buffer_names[name])[members] = values
@@ -149,30 +157,25 @@ class SwarmClassifier(pl.LightningModule):
             these = _places(lengths > start, self.device)
             who = torch.from_numpy(members)[these]
             here = slice(start, start + EVALUATION_BATCH)
+            weights, buffers = self.weights.detach()[who], self._buffers_of(who)
             answers[these, here] = self.engine.log_odds(
-                self.weights.detach()[who], self._buffers_of(who), self._take(places[these, here])
+                weights, buffers, self._held, places[these, here].to(self.device)
             ).cpu()
         return answers
-
-    def _take(self, places: Tensor) -> Tensor:
-        taken = self._spectra.index_select(0, places.flatten().to(self.device))
-        return taken.view(*places.shape, *self._spectra.shape[1:]).to(self.weights.dtype)
 
     def _buffers_of(self, members: Tensor | slice) -> dict[str, Tensor]:
         return {name: getattr(self, buffer)[members] for name, buffer in self._buffer_names.items()}
 
-    def _try(self, points: int) -> None:
+    def _try(self, engine: Vectorised, points: int) -> None:
         """Raise CannotSwarm if torch.func cannot vectorise the network and its loss."""
         rows, one = self.weights.detach()[:1], torch.zeros(1, dtype=torch.int64)
-        spectra, labels = torch.rand(1, 2, 1, points, dtype=rows.dtype), torch.tensor([[0, 1]])
+        held, both = torch.rand(2, 1, points, dtype=rows.dtype), torch.tensor([[0, 1]])
         buffers = {name: values.clone() for name, values in self._buffers_of(slice(1)).items()}
         try:
-            self.engine.gradients(one, rows, buffers, spectra, labels, one)
+            engine.gradients(one, rows, buffers, held, both, both, one)
         except Exception as error:  # whatever it is, the network can still be tried alone
             said = str(error).strip().splitlines()
-            raise CannotSwarm(
-                f"torch.func cannot vectorise {self.engine.name}: {said[0] if said else error!r}"
-            ) from error
+            raise CannotSwarm(f"torch.func cannot vectorise {engine.name}: {said[0] if said else error!r}") from error
 
 
 def _places(mask: np.ndarray, device: torch.device) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, grad, vmap
 
 from preflare.model.loss import Loss, Parameters
 from preflare.model.swarm import CannotSwarm
@@ -33,25 +33,36 @@ class Vectorised:
         self.numbers = _numbers(losses)
         self._random = [name for name, _ in self.network.named_buffers() if name.rpartition(".")[2] == "stream"]
 
-    def gradients(
-        self, members: Tensor, rows: Tensor, buffers: Buffers, spectra: Tensor, labels: Tensor, streams: Tensor
-    ) -> tuple[Tensor, Tensor, Buffers]:
-        """One batch of each: losses (m,), gradients (m, width) and the buffers after it.
+    def hold(self, spectra: Tensor) -> Tensor:
+        """Spectra (n, 1, wavelength) as this engine takes them: as they are."""
+        return spectra
 
-        members: (m,) which; rows: (m, width) their weights; buffers: name -> (m, ...); spectra:
-        (m, batch, 1, wavelength); labels: (m, batch); streams: (m,) of dropout.
+    def gradients(
+        self,
+        members: Tensor,
+        rows: Tensor,
+        buffers: Buffers,
+        held: Tensor,
+        places: Tensor,
+        labels: Tensor,
+        streams: Tensor,
+    ) -> tuple[Tensor, Buffers]:
+        """One batch of each member: gradients (m, width) and the buffers after it.
+
+        members: (m,) which; rows: (m, width) their weights; buffers: name -> (m, ...); held: all spectra, from
+        ``hold``; places: (m, batch) in them; labels: (m, batch); streams: (m,) of dropout.
         """
         self.network.train()
         parameters = self.layout.unpack(rows)
         numbers = {name: values.to(rows)[members] for name, values in self.numbers.items()}
         state = buffers | dict.fromkeys(self._random, streams)
-        gradient, (losses, after) = _padded(
-            vmap(grad_and_value(self._loss, has_aux=True)), parameters, state, numbers, spectra, labels
+        gradient, after = _padded(
+            vmap(grad(self._loss, has_aux=True)), parameters, state, numbers, held[places], labels
         )
-        return losses, self.layout.pack(gradient), {name: after[name] for name in buffers}
+        return self.layout.pack(gradient), {name: after[name] for name in buffers}
 
-    def log_odds(self, rows: Tensor, buffers: Buffers, spectra: Tensor) -> Tensor:
-        """Log-odds (m, batch) of spectra (m, batch, 1, wavelength), with dropout off."""
+    def log_odds(self, rows: Tensor, buffers: Buffers, held: Tensor, places: Tensor) -> Tensor:
+        """Log-odds (m, batch) of the spectra at places (m, batch), with dropout off."""
         self.network.eval()
 
         def answer(parameters: Parameters, buffers: Buffers, spectra: Tensor) -> Tensor:
@@ -59,7 +70,7 @@ class Vectorised:
             return logits[:, 1] - logits[:, 0]
 
         state = buffers | dict.fromkeys(self._random, torch.zeros(len(rows), dtype=torch.int64, device=rows.device))
-        return _padded(vmap(answer), self.layout.unpack(rows), state, spectra)
+        return _padded(vmap(answer), self.layout.unpack(rows), state, held[places])
 
     def _loss(
         self, parameters: Parameters, buffers: Buffers, numbers: Mapping[str, Tensor], spectra: Tensor, labels: Tensor

@@ -68,8 +68,8 @@ VARIED = [
     ids=" ".join,
 )
 def test_a_member_is_a_plain_loop(make_config, make_swarm, fit, common: list[str]) -> None:
-    # Batches of 7: the last is short, and partitions end their epochs at different steps.
-    configs = [make_config("data.batch_size=7", *common, *one) for one in VARIED]
+    # Batches of 20: the last is short, and partitions end their epochs at different steps.
+    configs = [make_config("data.batch_size=20", *common, *one) for one in VARIED]
     epochs = 3 if "model=deep_convnet" in common else 10
     swarm = make_swarm(configs)
     rows = fit(swarm, epochs, precision="64-true")
