@@ -7,6 +7,7 @@ nothing. Every other network goes the way of torch.func.
 """
 
 import math
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,6 +43,9 @@ def lower(network: nn.Module, losses: Sequence[Loss], layout: Layout, points: in
 class Lowered:
     """As Vectorised, for a chain of layers; see ``lower``."""
 
+    # Several threads may compute different members.
+    parallel = True
+
     def __init__(self, tilings: Sequence[Tiling], found: Chain, penalties: Tensor, layout: Layout, points: int) -> None:
         self.tilings = tilings
         self.linear = len(found.linear)
@@ -49,7 +53,7 @@ class Lowered:
         self.layout = layout
         self.row = tilings[0].positions if tilings else points
         self._build(found)
-        self._room: dict[str, Tensor] = {}
+        self._room = threading.local()
 
     def _build(self, found: Chain) -> None:
         """Where in a member's row each entry of all matrices and offsets comes from; ``width`` is a zero."""
@@ -242,11 +246,12 @@ class Lowered:
         return gradient
 
     def _take(self, name: str, shape: tuple[int, ...], like: Tensor, room: int = 0) -> Tensor:
-        """Memory kept from call to call, with zeros behind for shifted views."""
+        """Memory that this thread keeps from call to call, with zeros behind for shifted views."""
         count = math.prod(shape)
-        kept = self._room.get(name)
+        room_of_thread = vars(self._room)
+        kept = room_of_thread.get(name)
         if kept is None or len(kept) < count + room or kept.dtype != like.dtype or kept.device != like.device:
-            kept = self._room[name] = like.new_zeros(count + room)
+            kept = room_of_thread[name] = like.new_zeros(count + room)
         kept[count : count + room] = 0
         return kept[:count].view(shape)
 

@@ -1,6 +1,6 @@
 """The LightningModule that trains many FlareClassifiers as one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from preflare.model.swarm.optimizers import stacked
 from preflare.model.swarm.scores import member_scores
 from preflare.model.swarm.streams import streams
 from preflare.model.swarm.vectorised import Vectorised
+from preflare.model.swarm.workers import Workers
 
 # Spectra of a member that are evaluated at once.
 EVALUATION_BATCH = 512
@@ -54,6 +55,7 @@ class SwarmClassifier(pl.LightningModule):
         self.engine = lower(networks[0], losses, self.layout, points) or Vectorised(networks[0], losses, self.layout)
         self._optimizers = [member.configure_optimizers() for member in members]
         self._stacked = stacked(self._optimizers, self.weights)
+        self._workers: Workers | None = None
         self._resumed: dict[int, dict[str, Any]] = {}
         self.seeds = tuple(seeds)
         self.data = data
@@ -74,10 +76,16 @@ class SwarmClassifier(pl.LightningModule):
             raise ConfigError(f"trainer.precision is {self.trainer.precision}, a swarm takes 32-true or 64-true.")
         self._held = self.engine.hold(self.data.spectra.to(self.weights))
         self._labels = self.data.labels.to(self.device)
+        self._workers = Workers(self.device)
         if (self._held.dtype, self._held.device) == (self.data.spectra.dtype, self.data.spectra.device):
             # The same memory, that there are not two copies.
             points = self.data.spectra.shape[-1]
             self.data.spectra = self._held.view(len(self._held), 1, -1)[..., :points]
+
+    def teardown(self, stage: str) -> None:
+        if self._workers:
+            self._workers.close()
+            self._workers = None
 
     def training_step(self, batch: Steps, batch_idx: int) -> None:
         optimizer = self.optimizers()
@@ -92,13 +100,7 @@ class SwarmClassifier(pl.LightningModule):
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Score every active member on all its sides."""
         self.scores = [{} for _ in self.scores]
-        active = np.flatnonzero(self.active)
-        wanted = [torch.cat(list(self.data.sides[k].values())) for k in active]
-        for k, answers in zip(active, self._log_odds(active, wanted), strict=True):
-            sides = self.data.sides[k]
-            parts = answers[: sum(map(len, sides.values()))].split([len(places) for places in sides.values()])
-            labels = {side: self.data.labels[places] for side, places in sides.items()}
-            self.scores[k] = member_scores(dict(zip(sides, parts, strict=True)), labels, self.data.members[k].choosing)
+        self._share(self._score, _places(self.active, torch.device("cpu")))
 
     def on_validation_epoch_end(self) -> None:
         found = [scores for scores in self.scores if scores]
@@ -129,23 +131,52 @@ class SwarmClassifier(pl.LightningModule):
                 getattr(self, buffer)[member] = tensors[name]
         self._resumed[member] = state["optimizer"]
 
+    def _share(self, function: Callable[[Tensor], None], members: Tensor) -> None:
+        if self.engine.parallel and self._workers:
+            self._workers.share(function, members)
+        else:
+            function(members)
+
     def _gradients(self, places: Tensor, counts: np.ndarray) -> Tensor:
         """Gradients (member, width) of the members that have a batch; batches of one size are done at once."""
-        steps = self._stacked.state[self.weights]["step"]
         weights = self.weights.detach()
         gradients = torch.zeros_like(weights)
-        for count in np.unique(counts[counts > 0]):
-            members = _places(counts == count, self.device)
-            mine = places[members, :count]
-            stream = streams([self.seeds[k] for k in members], steps[members.cpu()]).to(self.device)
+
+        def compute(members: Tensor) -> None:
+            mine = places[members, : counts[int(members[0])]]
             gradients[members], after = self.engine.gradients(
-                members, weights[members], self._buffers_of(members), self._held, mine, self._labels[mine], stream
+                members,
+                weights[members],
+                self._buffers_of(members),
+                self._held,
+                mine,
+                self._labels[mine],
+                self._streams(members),
             )
             for name, values in after.items():
                 getattr(self, self._buffer_names[name])[members] = values
+
+        for count in np.unique(counts[counts > 0]):
+            self._share(compute, _places(counts == count, self.device))
         return gradients
 
-    def _log_odds(self, members: np.ndarray, wanted: Sequence[Tensor]) -> Tensor:
+    def _streams(self, members: Tensor) -> Tensor:
+        """Where each member's dropout draws from in its next step."""
+        members = members.cpu()
+        steps = self._stacked.state[self.weights]["step"]
+        return streams([self.seeds[k] for k in members.tolist()], steps[members]).to(self.device)
+
+    def _score(self, members: Tensor) -> None:
+        """Fill in the scores of these members, on all their sides."""
+        sides = [self.data.sides[k] for k in members.tolist()]
+        answers = self._log_odds(members, [torch.cat(list(mine.values())) for mine in sides])
+        for k, mine, all_of_one in zip(members.tolist(), sides, answers, strict=True):
+            counts = [len(places) for places in mine.values()]
+            parts = all_of_one[: sum(counts)].split(counts)
+            labels = {side: self.data.labels[places] for side, places in mine.items()}
+            self.scores[k] = member_scores(dict(zip(mine, parts, strict=True)), labels, self.data.members[k].choosing)
+
+    def _log_odds(self, members: Tensor, wanted: Sequence[Tensor]) -> Tensor:
         """Log-odds (m, at least the most wanted) of the spectra wanted from each of m members."""
         lengths = np.array([len(places) for places in wanted])
         batches = -(-int(lengths.max()) // EVALUATION_BATCH)
@@ -153,14 +184,13 @@ class SwarmClassifier(pl.LightningModule):
         for row, mine in zip(places, wanted, strict=True):
             row[: len(mine)] = mine
         answers = torch.empty(places.shape, dtype=self.weights.dtype)
+        weights = self.weights.detach()
         for start in range(0, places.shape[1], EVALUATION_BATCH):
-            these = _places(lengths > start, self.device)
-            who = torch.from_numpy(members)[these]
-            here = slice(start, start + EVALUATION_BATCH)
-            weights, buffers = self.weights.detach()[who], self._buffers_of(who)
-            answers[these, here] = self.engine.log_odds(
-                weights, buffers, self._held, places[these, here].to(self.device)
-            ).cpu()
+            some = torch.from_numpy(np.flatnonzero(lengths > start))
+            who = members[some].to(self.device)
+            here = places[some, start : start + EVALUATION_BATCH].to(self.device)
+            found = self.engine.log_odds(weights[who], self._buffers_of(who), self._held, here)
+            answers[some, start : start + EVALUATION_BATCH] = found.cpu()
         return answers
 
     def _buffers_of(self, members: Tensor | slice) -> dict[str, Tensor]:

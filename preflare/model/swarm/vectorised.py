@@ -25,6 +25,9 @@ class Vectorised:
     numbers. Raises CannotSwarm if they differ in anything else.
     """
 
+    # torch.func puts parameters into the one network there is.
+    parallel = False
+
     def __init__(self, network: nn.Module, losses: Sequence[Loss], layout: Layout) -> None:
         self.name = type(network).__name__
         self.network = with_streams(copy.deepcopy(network))

@@ -1,6 +1,6 @@
 """Swarms on toy shards, fitted without run folders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +20,15 @@ def _classifier(config: DictConfig) -> FlareClassifier:
     return FlareClassifier(
         instantiate(config.model), instantiate(config.loss), instantiate(config.optimizer), sides, sides[1]
     )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """More only wait for each other on networks this small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Scores(pl.Callback):

@@ -128,6 +128,24 @@ def test_a_member_does_not_depend_on_who_else_trains(make_config, make_swarm, fi
             assert scores[-1][place] == pytest.approx(rows[-1][k], rel=0, abs=0, nan_ok=True)
 
 
+@pytest.mark.parametrize("model", MODELS[:2])
+def test_the_number_of_threads_changes_nothing(make_config, make_swarm, fit, model: str) -> None:
+    configs = [make_config("data.batch_size=20", model, f"seed={k}", f"partition.seed={k % 2}") for k in range(5)]
+    found, threads = [], torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            swarm = make_swarm(configs)
+            rows = fit(swarm, 2)
+            assert torch.get_num_threads() == count
+            found.append((states(swarm), rows))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(same(*pair) for pair in zip(found[0][0], found[1][0], strict=True))
+    for row, other in zip(found[0][1][-1], found[1][1][-1], strict=True):
+        assert row == pytest.approx(other, rel=0, abs=0, nan_ok=True)
+
+
 def test_scores_are_what_a_flare_classifier_logs(make_config, make_swarm, fit) -> None:
     common = ("data.batch_size=7", "partition.validation=1", "trainer.precision=64-true")
     configs = [make_config(*common, f"seed={k}", f"partition.seed={k}") for k in range(2)]
