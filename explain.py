@@ -2,7 +2,7 @@
 
 python explain.py run=runs/default                        the observations that the run held out
 python explain.py run=runs/default shards=data/folder     other shards, for example of real rasters
-python explain.py run=runs/default sample=null            attributions of every clean spectrum, not of 200
+python explain.py run=runs/seeds                          a sweep: mean and spread over its members
 python explain.py --help                                  every choice
 """
 
@@ -31,11 +31,14 @@ class Config:
     data: Data = field(default_factory=Data)
     checkpoint: str = MISSING
     spectra: str = MISSING
-    sample: int | None = MISSING
+    sample: int | None = None
     seed: int = MISSING
+    members: str = MISSING
+    representatives: int = MISSING
     maps: list[str] = MISSING
+    precision: str = MISSING
+    workers: int | None = None
     expected_gradients: Any = MISSING
-    threads: int = MISSING
 
 
 @verb("explain", Config)
@@ -43,29 +46,30 @@ def main(config: DictConfig) -> None:
     """Explain the run's held-out observations, or the shards named."""
     from pathlib import Path
 
-    import torch
     from hydra.utils import instantiate
     from rich.console import Console
 
-    from preflare import run
-    from preflare.explain import summary
+    from preflare.explain import ensemble, summary
     from preflare.explain.explanation import Explanation
 
-    finished = run.read(config.run)
-    torch.set_num_threads(config.threads)
+    by = ensemble.read(Path(config.run))
     explanation = Explanation(
         config.checkpoint,
         config.spectra,
         config.sample,
         config.seed,
+        config.members,
+        config.representatives,
         config.maps,
+        config.precision,
+        config.workers,
         instantiate(config.expected_gradients),
     )
     root, where = (Path(path) if path else None for path in (config.data.root, config.shards))
-    cubes = explanation(finished, root, where, config.observations)
+    cubes = explanation(by, root, where, config.observations)
     console = Console()
     console.print(summary.table([summary.summarise(cube) for cube in cubes]))
-    console.print(f"Saliency cubes: {finished.folder.cubes}", soft_wrap=True)
+    console.print(f"Saliency cubes: {by.folder.cubes}", soft_wrap=True)
 
 
 if __name__ == "__main__":

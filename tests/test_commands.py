@@ -30,7 +30,7 @@ def tiny(words: list[str], rasters: Path) -> list[str]:
     if verb == "train.py":
         arguments.append("trainer.max_epochs=1")
     if verb == "explain.py":
-        arguments += ["sample=2", "expected_gradients.samples=2", "expected_gradients.baselines=4"]
+        arguments += ["sample=2", "expected_gradients.baselines=4"]
     # One epoch leaves the plain run's folder to its name.
     return [word.replace("runs/default", "runs/default/trainer.max_epochs-1") for word in arguments]
 

@@ -11,7 +11,7 @@ import torch
 from preflare import run
 from preflare.sun.observation import Label
 
-FEW = ("sample=6", "expected_gradients.samples=4", "expected_gradients.baselines=8")
+FEW = ("sample=6", "expected_gradients.baselines=8", "expected_gradients.positions=1")
 
 
 def held_out(folder: Path) -> list[str]:

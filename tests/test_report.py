@@ -13,7 +13,7 @@ def test_explain_then_report_ends_with_the_pages_path(
     verb: Verb, own_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shards = f"data.root={own_run.parent / 'shards'}"
-    few = ("sample=4", "expected_gradients.samples=3", "expected_gradients.baselines=4")
+    few = ("sample=4", "expected_gradients.baselines=4")
     assert verb("explain", f"run={own_run}", shards, *few) == 0
     assert verb("report", f"run={own_run}", shards) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(own_run / "report.html")
@@ -53,7 +53,7 @@ def test_real_rasters_are_explained_and_the_page_says_what_they_are(
     verb: Verb, own_run: Path, real_data: Path, tmp_path: Path
 ) -> None:
     own = (f"run={own_run}", f"data.root={own_run.parent / 'shards'}")
-    few = ("sample=4", "expected_gradients.samples=3", "expected_gradients.baselines=4")
+    few = ("sample=4", "expected_gradients.baselines=4")
     for folder in ("full_resolution", "coarse"):
         shards = tmp_path / folder
         assert (

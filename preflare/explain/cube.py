@@ -1,22 +1,31 @@
 """The saliency cube: one HDF5 file per explained observation, on the axes of its shard.
 
-    attrs                what was explained, by what, how (``Cube.attributes``); name, origin and digest of the shard
+    attrs                what was explained, by whom, how (``Cube.attributes``); name, origin and digest of the shard
     wavelength           (wavelength,)                      float64   Å, vacuum
     phase                (repeat, step)                     uint8     as in the shard: 1 is the analysis window
-    score                (repeat, step, slit)               float32   softmax probability of PF; NaN where not scored
-    log_odds             (repeat, step, slit)               float32   logit PF minus logit AR
+    score                (repeat, step, slit)               float32   softmax probability of PF, mean over members;
+                                                                      NaN where not scored
+    log_odds             (repeat, step, slit)               float32   logit PF minus logit AR, mean over members
+    log_odds_spread      (repeat, step, slit)               float32   standard deviation over members, if several
+    distance             (repeat, step, slit)               float32   from the training spectra, in the last hidden
+                                                                      layer (Mahalanobis), mean over members
+    expected_gradients   (repeat, step, slit, wavelength)   float32   signed, mean over members; NaN where not
+                                                            or 16     computed
+    expected_gradients_spread    the same axes                        standard deviation over members, if several
+    completeness         (repeat, step, slit)               float32   sum of expected gradients minus what it
+                                                                      should be, in log-odds, before any rounding
     gradcam, hirescam, gradcam_reference: those asked for
                          (repeat, step, slit, wavelength)   float32   signed; NaN where not computed or unsupported
-    expected_gradients   (repeat, step, slit, wavelength)   float32   signed; NaN where not computed
-    completeness         (repeat, step, slit)               float32   sum of expected gradients minus what it
-                                                                      should be, in log-odds
+                                                            or 16
+    paths/               observation, row, position (sample,)         where each baseline is from (its place in the
+                                                                      flattened shard) and how far along its path
 
 A network without convolution has no activation maps. Cubes are derived data: one that was made in another way is
 replaced. Files are written beside their place and renamed into it.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +36,7 @@ from preflare import __version__
 from preflare.data.shard import AXES
 from preflare.errors import RunError
 
-SCHEMA = 1
+SCHEMA = 2
 
 Attribute = str | int | float | bool
 
@@ -38,14 +47,16 @@ def write(
     wavelength: np.ndarray,
     phase: np.ndarray,
     dense: Mapping[str, np.ndarray],
-    index: np.ndarray,
-    sparse: Mapping[str, np.ndarray],
+    sparse: Iterable[tuple[np.ndarray, Mapping[str, np.ndarray]]],
+    paths: Mapping[str, np.ndarray],
+    precision: str,
     attributes: Mapping[str, Attribute],
 ) -> None:
     """Write a cube; on an exception nothing is left behind.
 
-    shape, wavelength, phase: of the shard. dense: arrays on (repeat, step, slit). sparse: arrays of n rows, (n,)
-    or (n, wavelength), for the positions index alone, (n,), which count in the flattened (repeat, step, slit).
+    shape, wavelength, phase: of the shard. dense: arrays on (repeat, step, slit). sparse: parts of whole repeats,
+    each the positions that have values, (n,), which count in the flattened (repeat, step, slit), and the same arrays
+    in every part, (n,) or (n, wavelength). precision: of the latter, float32 or float16.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.stem}.{os.getpid()}.part")
@@ -57,25 +68,30 @@ def write(
             file.create_dataset("phase", data=phase.astype("u1"))
             for axis in range(2):
                 file["phase"].dims[axis].label = AXES[axis]
+            for name, array in paths.items():
+                file[f"paths/{name}"] = array
             for name, array in dense.items():
-                _create(file, name, shape[:3])[...] = array
-            for name, rows in sparse.items():
-                _scatter(_create(file, name, (*shape[:3], *rows.shape[1:])), index, rows)
+                _create(file, name, shape[:3], "float32")[...] = array
+            for index, arrays in sparse:
+                for name, rows in arrays.items():
+                    if name not in file:
+                        _create(file, name, (*shape[:3], *rows.shape[1:]), precision if rows.ndim > 1 else "float32")
+                    _scatter(file[name], index, rows)
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
 
 
-def _create(file: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
+def _create(file: h5py.File, name: str, shape: tuple[int, ...], precision: str) -> h5py.Dataset:
     # A chunk is one repeat; those without a value take no room.
     dataset = file.create_dataset(
         name,
         shape=shape,
-        dtype="<f4",
+        dtype=np.dtype(precision).newbyteorder("<"),
         chunks=(1, *shape[1:]),
         fillvalue=np.nan,
         compression="gzip",
-        compression_opts=4,
+        compression_opts=1,
         shuffle=True,
     )
     for axis, label in zip(range(len(shape)), AXES, strict=False):
@@ -87,7 +103,7 @@ def _scatter(dataset: h5py.Dataset, index: np.ndarray, rows: np.ndarray) -> None
     per_repeat = int(np.prod(dataset.shape[1:3]))
     for repeat in np.unique(index // per_repeat):
         here = index // per_repeat == repeat
-        block = np.full((per_repeat, *rows.shape[1:]), np.nan, dtype=np.float32)
+        block = np.full((per_repeat, *rows.shape[1:]), np.nan, dtype=dataset.dtype)
         block[index[here] % per_repeat] = rows[here]
         dataset[repeat] = block.reshape(dataset.shape[1:])
 
@@ -111,7 +127,7 @@ class Cube:
             with h5py.File(path, "r", locking="best-effort") as file:
                 attributes = {k: v.item() if isinstance(v, np.generic) else v for k, v in file.attrs.items()}
                 shape = (*file["score"].shape, file["wavelength"].size)
-                names = tuple(sorted(file))
+                names = tuple(sorted(name for name in file if isinstance(file[name], h5py.Dataset)))
         except (OSError, KeyError) as error:
             raise RunError(f"{path} cannot be read as a saliency cube. Delete it and run explain.py again.") from error
         if int(attributes["schema"]) > SCHEMA:

@@ -1,99 +1,94 @@
-"""Expected gradients of the log-odds (paper Eq. C.2), by Captum's ``GradientShap``.
+"""Expected gradients (paper Eq. C.2): which baselines and positions they are taken over.
 
-The attribution of a wavelength is the mean, over baselines b from the training side and places a between 0 and
-1, of (x - b) times the gradient at b + a (x - b). In expectation the attributions of a spectrum sum to
-F(x) - mean F(b); with a finite number of samples they miss it by a residual, which is stored and never forced
-to zero.
+The attribution of a wavelength is the mean, over baselines b from the training side and positions a between 0 and
+1, of (x - b) times the gradient at b + a (x - b). The attributions of a spectrum then sum to F(x) - mean F(b) but
+for a residual, which is stored and never forced to zero.
 
-Captum draws baselines and places from NumPy's and PyTorch's global generators, one after another over a batch,
-so the draws of a spectrum depend on who else is in its batch. Batches are therefore of a fixed size and order,
-and the generators are seeded anew for each, by the seed and the batch's number.
+Every spectrum meets the same baselines and positions, drawn once: its answer does not depend on its company, and
+neighbouring spectra share their noise.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
-from captum.attr import GradientShap
-from torch import Tensor, nn
+from torch import Tensor
 
 from preflare.errors import ConfigError
-from preflare.explain.target import log_odds
+from preflare.explain.baselines import CHOICES
 
-# Spectra per call of Captum; a call holds this many times ``samples`` spectra in memory, several times over.
-BATCH = 16
+# Spectra of a class that a choice is made from, at most: herding compares each with each.
+CANDIDATES = 2048
+
+
+class Indexed(Protocol):
+    """A tensor, or what reads one from disk when indexed."""
+
+    def __getitem__(self, index: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """baselines: (sample, wavelength). positions: (sample,) between 0 and 1. rows: (sample,) of the training side."""
+
+    baselines: Tensor
+    positions: Tensor
+    rows: np.ndarray
 
 
 @dataclass(frozen=True)
 class ExpectedGradients:
     """How expected gradients are taken.
 
-    samples: pairs of a baseline and a place drawn for each spectrum.
-    baselines: size of the fixed set that baselines are drawn from, half AR and half PF.
-    seed: of the choice of that set and of the draws.
+    baselines: their number, half AR and half PF. positions: on the path from each.
+    choice: how baselines are chosen, "herding" (representative of their class) or "random". seed: of the choice.
     """
 
-    samples: int
     baselines: int
+    positions: int
+    choice: str
     seed: int
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ConfigError(f"expected_gradients.samples is {self.samples}, expected 1 or more.")
         if self.baselines < 2 or self.baselines % 2:
             raise ConfigError(
                 f"expected_gradients.baselines is {self.baselines}, expected an even number: half AR, half PF."
             )
+        if self.positions < 1:
+            raise ConfigError(f"expected_gradients.positions is {self.positions}, expected 1 or more.")
+        if self.choice not in CHOICES:
+            raise ConfigError(f"expected_gradients.choice is {self.choice!r}, expected {' or '.join(CHOICES)}.")
 
-    def choose_baselines(self, spectra: Tensor, labels: Tensor) -> Tensor:
-        """The baselines: at random and without repetition from the training side, AR first, then PF.
+    @property
+    def samples(self) -> int:
+        """Pairs of a baseline and a position."""
+        return self.baselines * self.positions
 
-        spectra: (n, 1, wavelength); labels: (n,) of 0 and 1. Raises ConfigError if a class has too few.
+    def paths(self, spectra: Indexed, labels: np.ndarray, allowed: np.ndarray) -> Paths:
+        """The paths of every spectrum to explain.
+
+        spectra: (n, 1, wavelength) of the training side, or what reads them when indexed; labels: (n,) of 0 and 1;
+        allowed: (n,) bool, False for those of the observation explained. More than CANDIDATES are thinned at random.
+        Baseline number i of B meets position (p + (i + 1/2) / B) / P on the p-th of P
+        parts of its path: all positions together are evenly spaced, and AR and PF take turns.
+        Raises ConfigError if a class has too few.
         """
-        random = np.random.default_rng(self.seed)
-        half = self.baselines // 2
-        chosen = []
+        half, chosen = self.baselines // 2, []
         for name, label in (("AR", 0), ("PF", 1)):
-            there = np.flatnonzero(labels.numpy() == label)
+            there = np.flatnonzero((labels == label) & allowed)
             if len(there) < half:
                 raise ConfigError(
-                    f"The training side has {len(there)} {name} spectra, expected_gradients.baselines="
+                    f"The training side has {len(there)} {name} spectra to compare with, expected_gradients.baselines="
                     f"{self.baselines} needs {half}. Give at most {2 * len(there)}."
                 )
-            chosen.append(np.sort(random.choice(there, half, replace=False)))
-        return spectra[torch.from_numpy(np.concatenate(chosen))]
-
-    def __call__(
-        self, network: nn.Module, spectra: Tensor, baselines: Tensor
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Batch by batch: attributions (batch, wavelength) and completeness residuals (batch,), float32.
-
-        spectra: (n, 1, wavelength). A residual is the sum of the attributions minus (F(x) - mean F(baselines)).
-        """
-        explained = log_odds(network)
-        method = GradientShap(explained)
-        with torch.no_grad():
-            reference = explained(baselines).double().mean()
-        for number, batch in enumerate(spectra.split(BATCH)):
-            with seeded(self.seed, number), torch.enable_grad():
-                attributions = method.attribute(batch, baselines=baselines, n_samples=self.samples).detach()[:, 0]
-            with torch.no_grad():
-                expected = explained(batch).double() - reference
-            residual = attributions.double().sum(dim=1) - expected
-            yield attributions.float().numpy(), residual.float().numpy()
-
-
-@contextmanager
-def seeded(*seed: int) -> Iterator[None]:
-    """Seed the global generators of NumPy and PyTorch (CPU) inside the block; their states come back after it."""
-    numpy_state, torch_state = np.random.get_state(), torch.get_rng_state()
-    words = np.random.SeedSequence(seed).generate_state(2)
-    try:
-        np.random.seed(words[0])
-        torch.default_generator.manual_seed(int(words[1]))
-        yield
-    finally:
-        np.random.set_state(numpy_state)
-        torch.set_rng_state(torch_state)
+            stream = np.random.default_rng((self.seed, label))
+            if len(there) > max(CANDIDATES, half):
+                there = np.sort(stream.choice(there, max(CANDIDATES, half), replace=False))
+            candidates = spectra[torch.from_numpy(there)][:, 0].numpy()
+            chosen.append(there[CHOICES[self.choice](candidates, half, stream)])
+        rows = np.stack(chosen, axis=1).ravel()
+        places = (np.arange(self.positions)[:, None] + (np.arange(len(rows)) + 0.5) / len(rows)) / self.positions
+        rows = np.tile(rows, self.positions)
+        baselines = spectra[torch.from_numpy(rows)][:, 0].contiguous()
+        return Paths(baselines, torch.from_numpy(places.ravel()).to(baselines.dtype), rows)

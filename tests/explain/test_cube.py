@@ -26,9 +26,17 @@ def arrays() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return dense, sparse
 
 
+PATHS = {"row": np.arange(3), "position": np.linspace(0, 1, 3)}
+
+
+def parts(sparse: dict[str, np.ndarray]) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """The rows in two parts of whole repeats."""
+    return [(INDEX[some], {name: rows[some] for name, rows in sparse.items()}) for some in (slice(0, 2), slice(2, 4))]
+
+
 def written(path: Path) -> Path:
     dense, sparse = arrays()
-    cube.write(path, SHAPE, np.arange(8.0), PHASE, dense, INDEX, sparse, ATTRIBUTES)
+    cube.write(path, SHAPE, np.arange(8.0), PHASE, dense, parts(sparse), PATHS, "float32", ATTRIBUTES)
     return path
 
 
@@ -54,6 +62,16 @@ def test_axes_are_named_as_in_the_shard(tmp_path: Path) -> None:
         assert [dim.label for dim in file["score"].dims] == ["repeat", "step", "slit"]
         assert file["expected_gradients"].dtype == np.float32
         assert file["expected_gradients"].compression == "gzip"
+
+
+def test_half_precision_and_paths(tmp_path: Path) -> None:
+    dense, sparse = arrays()
+    path = tmp_path / "one.h5"
+    cube.write(path, SHAPE, np.arange(8.0), PHASE, dense, parts(sparse), PATHS, "float16", ATTRIBUTES)
+    with h5py.File(path) as file:
+        assert file["expected_gradients"].dtype == np.float16 and file["completeness"].dtype == np.float32
+        assert file["score"].dtype == np.float32
+        np.testing.assert_array_equal(file["paths/row"], PATHS["row"])
 
 
 def test_the_same_cube_is_known_again(tmp_path: Path) -> None:
@@ -84,5 +102,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     dense, sparse = arrays()
     sparse["completeness"] = sparse["completeness"][:2]
     with pytest.raises(IndexError):
-        cube.write(tmp_path / "one.h5", SHAPE, np.arange(8.0), PHASE, dense, INDEX, sparse, ATTRIBUTES)
+        cube.write(
+            tmp_path / "one.h5", SHAPE, np.arange(8.0), PHASE, dense, [(INDEX, sparse)], PATHS, "float32", ATTRIBUTES
+        )
     assert list(tmp_path.iterdir()) == []

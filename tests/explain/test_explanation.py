@@ -1,21 +1,29 @@
 """What explain does with runs and shards: its sample, its scores in blocks, what it refuses, what it leaves alone."""
 
+import json
 import logging
-from collections.abc import Callable, Sequence
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
 from preflare import run
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError, RunError, ShardError
-from preflare.explain import explanation
+from preflare.explain import ensemble, explanation
+from preflare.explain.committee import Committee
+from preflare.explain.cube import Cube
+from preflare.explain.ensemble import Ensemble
 from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.explanation import Explanation
 from preflare.explain.target import log_odds
@@ -25,20 +33,35 @@ from preflare.sun.observation import Label
 MakeShard = Callable[..., Path]
 
 
-def settings(
-    checkpoint: str = "best",
-    spectra: str = "clean",
-    sample: int | None = 5,
-    seed: int = 0,
-    maps: Sequence[str] = ("gradcam", "hirescam"),
-    method: ExpectedGradients | None = None,
-) -> Explanation:
-    return Explanation(checkpoint, spectra, sample, seed, maps, method or ExpectedGradients(4, 8, 0))
+class Settings:
+    """An Explanation that takes a run: ``settings(sample=3)(run, root, where, observations)``."""
+
+    def __init__(self, explanation: Explanation) -> None:
+        self.explanation = explanation
+
+    def __call__(self, one: Run, *rest: Any) -> list[Cube]:
+        return self.explanation(Ensemble(one.folder, (one,)), *rest)
+
+
+def settings(**changes: Any) -> Settings:
+    defaults: dict[str, Any] = {
+        "checkpoint": "best",
+        "spectra": "clean",
+        "sample": 5,
+        "seed": 0,
+        "members": "unseen",
+        "representatives": 2,
+        "maps": ("gradcam", "hirescam"),
+        "precision": "float32",
+        "workers": 1,
+        "expected_gradients": ExpectedGradients(4, 2, "herding", 0),
+    }
+    return Settings(Explanation(**defaults | changes))
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
     with h5py.File(path) as file:
-        return {name: file[name][()] for name in file}
+        return {name: file[name][()] for name in file if name != "paths"}
 
 
 @pytest.fixture
@@ -105,21 +128,44 @@ def test_what_trained_is_marked_as_seen(finished: Run, home: Path) -> None:
     assert cube.attributes["seen"] is True and cube.attributes["side"] == "train"
 
 
-def test_the_completeness_residual_belongs_to_its_spectrum(finished: Run, home: Path) -> None:
-    method = ExpectedGradients(4, 8, 0)
-    (cube,) = settings(method=method)(finished, home, None, [one_test_observation(finished)])
-    config = finished.config.data.copy()
-    config.root = str(home)
-    data = instantiate(config)
-    data.setup()
-    baselines = method.choose_baselines(data.datasets["train"].spectra, data.datasets["train"].labels)
+def test_the_completeness_residual_belongs_to_its_spectrum_and_the_baselines_recorded(
+    finished: Run, home: Path
+) -> None:
+    (cube,) = settings()(finished, home, None, [one_test_observation(finished)])
+    with h5py.File(cube.path) as file:
+        names, rows = file["paths/observation"].asstr()[:], file["paths/row"][:]
+        positions = file["paths/position"][:]
+    assert set(names) <= set(finished.record["partition"]["sides"]["train"])
+    baselines = [
+        Shard.open(home / f"{name}.h5").read("spectra").reshape(-1, 240)[row]
+        for name, row in zip(names, rows, strict=True)
+    ]
+    np.testing.assert_allclose(positions, (np.arange(8) + 0.5) / 8)
     with torch.no_grad():
-        reference = float(log_odds(finished.network())(baselines).double().mean())
+        reference = float(log_odds(finished.network())(torch.from_numpy(np.stack(baselines))[:, None]).double().mean())
     index = cube.explained()
     expected = cube.rows("log_odds", index) - reference
     found = cube.rows("expected_gradients", index).sum(axis=1) - cube.rows("completeness", index)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert np.abs(cube.rows("completeness", index)).max() > 1e-6
+
+
+def test_baselines_are_never_of_the_observation_explained(finished: Run, home: Path) -> None:
+    name = next(iter(finished.record["partition"]["sides"]["train"]))
+    method = ExpectedGradients(20, 1, "random", 0)
+    (cube,) = settings(expected_gradients=method)(finished, home, None, [name])
+    with h5py.File(cube.path) as file:
+        assert name not in set(file["paths/observation"].asstr()[:])
+
+
+def test_half_precision_rounds_what_is_stored_alone(finished: Run, home: Path) -> None:
+    name = one_test_observation(finished)
+    (whole,) = settings()(finished, home, None, [name])
+    before = arrays(whole.path)
+    after = arrays(settings(precision="float16")(finished, home, None, [name])[0].path)
+    assert after["expected_gradients"].dtype == np.float16 and after["score"].dtype == np.float32
+    np.testing.assert_allclose(after["expected_gradients"], before["expected_gradients"], rtol=1e-3, atol=1e-7)
+    np.testing.assert_array_equal(after["completeness"], before["completeness"])
 
 
 def test_shards_of_another_origin_are_explained_with_a_warning(
@@ -221,8 +267,103 @@ def test_a_checkpoint_of_another_architecture(finished: Run, home: Path) -> None
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"spectra": "some"}, "clean or all"), ({"sample": 0}, "1 or more"), ({"maps": ["cam"]}, "maps names 'cam'")],
+    [({"spectra": "some"}, "clean or all"), ({"sample": 0}, "1 or more"), ({"maps": ["cam"]}, "maps names 'cam'")]
+    + [({"members": "some"}, "members is 'some', expected unseen, all or"), ({"representatives": 0}, "1 or more")]
+    + [({"precision": "float8"}, "float32 or float16"), ({"workers": 0}, "workers is 0")],
 )
 def test_settings_that_cannot_be_meant(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         settings(**wrong)  # type: ignore[arg-type]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from preflare import run
+from preflare.explain import ensemble, explanation
+from preflare.explain.committee import Committee
+from preflare.explain.ensemble import Ensemble
+from preflare.explain.expected_gradients import ExpectedGradients
+
+explanation.READ = 20
+attribute = explanation._attribute
+
+def slowly(*arguments):
+    time.sleep(0.3)
+    return attribute(*arguments)
+
+explanation._attribute = slowly
+finished = run.read(Path(sys.argv[1]))
+method = ExpectedGradients(4, 2, "herding", 0)
+settings = explanation.Explanation("best", "clean", None, 0, "unseen", 2, ["hirescam"], "float32", 1, method)
+settings(Ensemble(finished.folder, (finished,)), Path(sys.argv[2]), None, [sys.argv[3]])
+"""
+
+
+def test_a_process_killed_in_the_middle_goes_on_to_the_same_cube(
+    finished: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanation, "READ", 20)  # one repeat at a time: four parts
+    name = one_test_observation(finished)
+    one = settings(sample=None, maps=["hirescam"])
+    (whole,) = one(finished, home, None, [name])
+    expected = whole.path.read_bytes()
+    whole.path.unlink()
+    arguments = [sys.executable, "-c", KILLED, str(finished.folder.path), str(home), name]
+    process = subprocess.Popen(arguments, cwd=Path(explanation.__file__).parents[2])
+    parts = finished.folder.cubes / f".{name}.parts"
+    deadline = time.monotonic() + 60
+    while not (parts / "000001.npz").is_file():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not whole.path.exists()
+    done = len(list(parts.glob("0*.npz")))
+    assert done < 4
+    made: list[int] = []
+    attribute = Committee.attribute
+    monkeypatch.setattr(Committee, "attribute", lambda self, spectra: made.append(0) or attribute(self, spectra))
+    one(finished, home, None, [name])
+    assert len(made) == 4 - done
+    assert whole.path.read_bytes() == expected
+    assert not parts.exists()
+
+
+def test_the_members_of_a_sweep_explain_what_they_did_not_see(finished: Run, home: Path, tmp_path: Path) -> None:
+    """Two runs, of which one trained on what the other held out."""
+    names = list(finished.record["partition"]["sides"]["train"])
+    for number, held in enumerate(names[:2]):
+        folder = tmp_path / "sweep" / f"seed-{number}"
+        shutil.copytree(finished.folder.path, folder)
+        record = json.loads((folder / "run.json").read_text())
+        record["partition"]["sides"] |= {"test": {held: 1}, "train": {name: 1 for name in names if name != held}}
+        (folder / "run.json").write_text(json.dumps(record))
+    by = ensemble.read(tmp_path / "sweep")
+    cubes = settings().explanation(by, home, None, None)
+    assert [cube.attributes["observation"] for cube in cubes] == sorted(names[:2])
+    said = {str(cube.attributes["observation"]): cube.attributes for cube in cubes}
+    for number, held in enumerate(names[:2]):
+        assert said[held]["members"] == f"seed-{number}" and said[held]["seen"] is False
+        assert said[held]["side"] == "test" and said[held]["member_count"] == 1
+    everyone = settings(members="all").explanation(by, home, None, [names[0]])[0]
+    assert everyone.attributes["members"] == "seed-0 seed-1" and everyone.attributes["seen"] is True
+    assert everyone.attributes["side"] == "mixed"
+    assert {"log_odds_spread", "expected_gradients_spread"} <= set(everyone.names)
+    # Both are copies of one network: they agree, and say what it says alone.
+    np.testing.assert_allclose(everyone.rows("expected_gradients_spread", everyone.explained()), 0, atol=1e-7)
+
+
+def test_representatives_are_some_of_the_members(finished: Run, home: Path, tmp_path: Path) -> None:
+    for number in range(3):
+        folder = tmp_path / "sweep" / f"seed-{number}"
+        shutil.copytree(finished.folder.path, folder)
+        path = folder / "checkpoints" / "best.ckpt"
+        state = torch.load(path, weights_only=True)
+        last = [key for key in state["state_dict"] if key.startswith("network.head")][-2]
+        state["state_dict"][last] *= number  # the middle one is the mean of all
+        torch.save(state, path)
+    by = ensemble.read(tmp_path / "sweep")
+    one = settings(members="representative", representatives=1).explanation
+    (cube,) = one(by, home, None, [one_test_observation(finished)])
+    assert cube.attributes["members"] == "seed-1" and cube.attributes["members_choice"] == "representative"

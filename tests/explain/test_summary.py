@@ -21,7 +21,8 @@ def written(path: Path, attributions: np.ndarray, completeness: np.ndarray) -> C
     index = np.array([0, 1, 2])
     sparse = {"expected_gradients": attributions, "completeness": completeness}
     attributes: dict[str, cube.Attribute] = {"observation": NAME, "label": 1, "side": "test"}
-    cube.write(path, shape, np.arange(4.0), phase, {"score": score, "log_odds": score}, index, sparse, attributes)
+    dense = {"score": score, "log_odds": score}
+    cube.write(path, shape, np.arange(4.0), phase, dense, [(index, sparse)], {}, "float32", attributes)
     return Cube.open(path)
 
 

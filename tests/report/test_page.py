@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from preflare import run
 from preflare.errors import RunError, ShardError
+from preflare.explain.ensemble import Ensemble
 from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.explanation import Explanation
 from preflare.report import page
@@ -18,7 +20,12 @@ from preflare.run import Run
 from preflare.sun.observation import Label
 
 MakeShard = Callable[..., Path]
-EXPLAIN = Explanation("best", "clean", 5, 0, ("hirescam",), ExpectedGradients(3, 4, 0))
+
+
+def explain(run: Run, *rest: Any) -> None:
+    method = ExpectedGradients(4, 1, "herding", 0)
+    explanation = Explanation("best", "clean", 5, 0, "unseen", 9, ("hirescam",), "float32", 1, method)
+    explanation(Ensemble(run.folder, (run,)), *rest)
 
 
 class Tags(HTMLParser):
@@ -59,7 +66,7 @@ def explained(toy_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     copy = tmp_path_factory.mktemp("explained") / "toy"
     shutil.copytree(toy_run.parent, copy)
     finished, home = run.read(copy / "run"), copy / "shards"
-    EXPLAIN(finished, home, None, None)
+    explain(finished, home, None, None)
     assert page.write(finished, home) == copy / "run" / "report.html"
     return finished, home
 
@@ -91,7 +98,7 @@ def test_the_same_run_gives_the_same_page(explained: tuple[Run, Path]) -> None:
 def test_real_data_have_their_own_section_and_warnings(own_run: Path, tmp_path: Path, make_shard: MakeShard) -> None:
     finished, home = run.read(own_run), own_run.parent / "shards"
     shard = make_shard(tmp_path / "real", Label.UNKNOWN, 9, origin="level2")
-    EXPLAIN(finished, home, shard, None)
+    explain(finished, home, shard, None)
     text = page.render(finished, home)
     assert "Observations that are not the run&#39;s own" in text or "Observations that are not the run's own" in text
     assert "These spectra are real IRIS data, and the model was trained on the simulated Sun" in text
@@ -103,7 +110,7 @@ def test_real_data_have_their_own_section_and_warnings(own_run: Path, tmp_path: 
 
 def test_a_cube_of_an_earlier_run_is_refused(own_run: Path) -> None:
     finished, home = run.read(own_run), own_run.parent / "shards"
-    EXPLAIN(finished, home, None, None)
+    explain(finished, home, None, None)
     finished.record["finished"] = "2031-01-01T00:00:00+00:00"
     with pytest.raises(RunError, match="explains another run.*Run explain.py again"):
         page.write(finished, home)
@@ -112,7 +119,7 @@ def test_a_cube_of_an_earlier_run_is_refused(own_run: Path) -> None:
 
 def test_nothing_is_written_when_shards_are_gone(own_run: Path, tmp_path: Path) -> None:
     finished, home = run.read(own_run), own_run.parent / "shards"
-    EXPLAIN(finished, home, None, None)
+    explain(finished, home, None, None)
     with pytest.raises(ShardError, match="is gone"):
         page.write(finished, tmp_path / "nowhere")
     assert not finished.folder.report.exists()

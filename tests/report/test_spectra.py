@@ -35,7 +35,8 @@ def written(folder: Path, shard: Path, scores: dict[int, float], side: str = "te
     path = folder / f"{opened.name}.h5"
     dense = {"score": score.reshape(SHAPE[:3]), "log_odds": score.reshape(SHAPE[:3])}
     sparse = {"expected_gradients": rows, "completeness": np.zeros(len(index), dtype=np.float32)}
-    cube.write(path, SHAPE, opened.header.wavelength, opened.read("phase"), dense, index, sparse, attributes)
+    phase = opened.read("phase")
+    cube.write(path, SHAPE, opened.header.wavelength, phase, dense, [(index, sparse)], {}, "float32", attributes)
     return Cube.open(path)
 
 
