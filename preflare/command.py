@@ -2,7 +2,7 @@
 
 A verb is a function of a config. ``verb`` wraps it so that a ``PreflareError`` prints its sentence and exits
 with 1; every other exception is a defect of ours and keeps its traceback. In a multirun a failing job does not
-end the others: the sweep's summary says which failed and exits with 1.
+end the others, and the command exits with 1 at the end.
 """
 
 import logging
@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from preflare.errors import PreflareError
+from preflare.errors import ConfigError, PreflareError
 from preflare.run import has_effect
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -38,8 +38,7 @@ def folder_name(overrides: Sequence[str]) -> str:
     """
     parts = []
     for override in OverridesParser.create().parse_overrides(list(overrides)):
-        # The group "trainer" chooses the device; an experiment names its own folder.
-        if has_effect(override.key_or_group) and override.key_or_group not in ("trainer", "experiment"):
+        if has_effect(override.key_or_group):
             text = f"{override.key_or_group}-{override.get_value_element_as_str()}"
             parts.append(re.sub(r"[^\w.+-]+", "_", text))
     return "/".join(sorted(parts))
@@ -85,17 +84,21 @@ def verb(
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         def guarded(config: DictConfig) -> Any:
+            multirun = HydraConfig.get().mode is RunMode.MULTIRUN
             try:
+                check_keys(config, schema)
                 return task(config)
             except (PreflareError, InstantiationException, OmegaConfBaseException) as error:
                 if os.environ.get("HYDRA_FULL_ERROR") == "1":
                     raise
                 log.error(sentence(error))
+                if multirun and together is None:
+                    raise  # Hydra then exits with 1
             except Exception:
-                if HydraConfig.get().mode is not RunMode.MULTIRUN:
+                if not multirun or together is None:
                     raise
                 log.exception("This job failed; the others go on.")
-            if HydraConfig.get().mode is not RunMode.MULTIRUN:
+            if not multirun:
                 sys.exit(1)
 
         guarded.__module__ = task.__module__
@@ -112,6 +115,17 @@ def verb(
         return main
 
     return decorate
+
+
+def check_keys(config: DictConfig, schema: type, prefix: str = "") -> None:
+    """Raise ConfigError for a key that the schema lacks: with ``+`` Hydra lets one in."""
+    known = {field.name: field.type for field in fields(schema)}
+    for key, value in config.items():
+        if key not in known:
+            raise ConfigError(f"There is no key {prefix}{key!s}. Known are {', '.join(sorted(known))}.")
+        kind = known[key]
+        if isinstance(kind, type) and is_dataclass(kind):
+            check_keys(value, kind, f"{prefix}{key!s}.")
 
 
 def sentence(error: BaseException) -> str:

@@ -17,7 +17,6 @@ import csv
 import importlib.metadata
 import json
 import os
-import pickle
 import platform
 import shutil
 import traceback
@@ -41,7 +40,8 @@ CHECKPOINTS = ("best", "best_mean", "last")
 PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "torchmetrics", "captum", "numpy", "h5py", "scikit-learn")
 
 # Keys that change where or on what a run is computed, or who is told, but not what comes out.
-WITHOUT_EFFECT = frozenset({"name", "trainer.accelerator", "trainer.devices", "data.root"})
+# Of the groups, "trainer" chooses the device, and an experiment names its own folder.
+WITHOUT_EFFECT = frozenset({"name", "trainer", "experiment", "trainer.accelerator", "trainer.devices", "data.root"})
 
 
 def has_effect(key: str) -> bool:
@@ -113,9 +113,10 @@ class RunFolder:
     def begin(self, config: DictConfig) -> None:
         """Make the folder ready for a run: write the resolved config, clear what an unfinished run left."""
         self.path.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        for folder in (self.checkpoints, self.cubes):
+            shutil.rmtree(folder, ignore_errors=True)
         self.checkpoints.mkdir()
-        for file in (self.metrics_file, self.failure_file, self.learning_curve):
+        for file in (self.metrics_file, self.failure_file, self.learning_curve, self.report):
             file.unlink(missing_ok=True)
         _replace(self.config_file, OmegaConf.to_yaml(config, resolve=True))
 
@@ -136,7 +137,7 @@ class RunFolder:
             raise RunError(f"{self.path} has no checkpoint {which}: {path} is missing. Train the run again.")
         try:
             found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:  # whatever unpickling makes of other bytes
             raise RunError(f"{path} cannot be read as a checkpoint: it is truncated or not one of ours.") from error
         return found
 
@@ -162,12 +163,16 @@ class RunFolder:
         text = json.dumps({"schema": SCHEMA, **record, "finished": now()}, indent=2, default=_plain)
         _replace(self.record_file, text + "\n")
 
-    def fail(self, error: BaseException, overrides: Sequence[str]) -> None:
-        """Write failed.json: what went wrong, for the sweep's summary and for whoever looks."""
+    def fail(self, error: BaseException, config: DictConfig, overrides: Sequence[str]) -> None:
+        """Write failed.json: what went wrong, for the sweep's summary and for whoever looks.
+
+        Beside run.json it only says that the last command was refused: the finished run stays what it is.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         record = {
-            "error": str(error).strip() or type(error).__name__,
+            "error": " ".join(str(error).split()) or type(error).__name__,
             "overrides": list(overrides),
+            "config": OmegaConf.to_container(config, resolve=True),
             "at": now(),
             "traceback": traceback.format_exception(error),
         }
@@ -215,7 +220,7 @@ class Run:
         if differing:
             raise RunError(
                 f"{self.folder.path} holds a finished run of another config; these keys differ: "
-                f"{', '.join(differing)}. Choose another name=..., or delete the folder."
+                f"{', '.join(differing)}. Choose another name=..., or delete {self.folder.record_file} to train anew."
             )
         before = self.record["data"]
         changed = sorted(name for name in {**before, **digests} if before.get(name) != digests.get(name))
@@ -223,7 +228,7 @@ class Run:
             shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
             raise RunError(
                 f"{self.folder.path} holds a finished run on other shards; these differ: {shown}. "
-                "Choose another name=..., or delete the folder."
+                f"Choose another name=..., or delete {self.folder.record_file} to train anew."
             )
 
 
@@ -245,7 +250,10 @@ def read(path: Path | str) -> Run:
             f"{folder.path} is not a run folder: it has no {folder.record_file.name}. "
             "Give the folder of one run, as train.py prints it."
         )
-    record = json.loads(folder.record_file.read_text())
+    try:
+        record = json.loads(folder.record_file.read_text())
+    except ValueError as error:
+        raise RunError(f"{folder.record_file} cannot be read: it is truncated. Delete it and train again.") from error
     if record["schema"] > SCHEMA:
         raise RunError(
             f"{folder.path} was written by a newer preflare (schema {record['schema']}, this one reads {SCHEMA})."
@@ -272,7 +280,9 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _with_effect(config: DictConfig | ListConfig) -> dict[str, Any]:
-    return {key: value for key, value in flatten(OmegaConf.to_container(config, resolve=True)).items() if has_effect(key)}
+    return {
+        key: value for key, value in flatten(OmegaConf.to_container(config, resolve=True)).items() if has_effect(key)
+    }
 
 
 def versions() -> dict[str, str]:

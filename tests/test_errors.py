@@ -92,7 +92,7 @@ def test_a_shard_of_another_line(refused: Refused) -> None:
 
 
 def test_shards_of_two_origins(refused: Refused, shards: Path, make_shard: Callable[..., Path]) -> None:
-    make_shard(shards, Label.AR, 9, origin="level2")
+    shutil.copy(make_shard(shards.parent / "real", Label.AR, 9, origin="level2"), shards)
     assert "mixes shards of origins level2 and simulation" in refused()
 
 
@@ -159,6 +159,34 @@ def test_a_mistyped_key_names_itself_also_in_an_experiment_file(
     assert not list(tmp_path.rglob("run.json"))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["trainer.max_epochs=0"], "trainer.max_epochs is 0, expected a whole number of 1 or more."),
+        (["trainer.max_epochs=abc"], "trainer.max_epochs is 'abc', expected a whole number"),
+        (["threads=0"], "threads is 0, expected a whole number of 1 or more."),
+        (["optimizer.lr=-1"], "The optimizer cannot be built: Invalid learning rate: -1."),
+        (["optimizer.lr=abc"], "The optimizer cannot be built"),
+        (["optimizer.lr=nan"], "Invalid learning rate: nan."),
+        (["loss.l2=-1"], "loss.l2 is -1, expected 0 or more."),
+        (["data.root=null"], "data.root is None, expected a folder of shards."),
+        (["+sed=3"], "There is no key sed. Known are data, line,"),
+        (["+swarm.max=3"], "There is no key swarm.max. Known are max_members."),
+        (["name=../elsewhere", "hydra.run.dir=here"], "name is '../elsewhere', expected letters"),
+        (["name=a b", "hydra.run.dir=here"], "name is 'a b', expected letters"),
+    ],
+)
+def test_a_value_that_cannot_be_meant(refused: Refused, arguments: list[str], sentence: str) -> None:
+    assert sentence in refused(*arguments)
+
+
+def test_a_logger_that_cannot_start(verb: Callable[..., int], shards: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = (f"data.root={shards}", "partition.test_observations=1", "trainer.max_epochs=1")
+    assert verb("train", *small, "logger=wandb", "logger.mode=offlin") == 1
+    said = capsys.readouterr().err
+    assert "The logger cannot start: 1 validation error for Settings mode" in said and "Traceback" not in said
+
+
 def test_a_gpu_where_there_is_none(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert "gpu" in refused("trainer=gpu").lower()
@@ -178,5 +206,7 @@ def test_a_failed_job_of_a_sweep_does_not_end_the_others(
     said = capsys.readouterr().out
     assert "1 of 2 jobs finished" in said and "FAILED partition.test_observations-9" in said
     shutil.rmtree(tmp_path / "runs" / "default" / "partition.test_observations-9")
+    # The device is no part of what a run is.
+    assert verb("train", "-m", "partition.test_observations=1", "trainer=cpu", *small) == 0
     assert verb("train", "-m", "partition.test_observations=1,2", *small) == 0
     assert "2 runs, test side" in capsys.readouterr().out

@@ -100,7 +100,7 @@ def test_an_unfinished_run(tmp_path: Path) -> None:
 def test_a_failed_run_says_why(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.begin(CONFIG)
-    folder.fail(RunError("The sky fell."), ["seed=1"])
+    folder.fail(RunError("The sky fell."), CONFIG, ["seed=1"])
     with pytest.raises(RunError, match="failed: The sky fell."):
         run.read(tmp_path)
 
@@ -109,6 +109,12 @@ def test_a_newer_schema(finished: RunFolder) -> None:
     record = json.loads(finished.record_file.read_text())
     finished.record_file.write_text(json.dumps({**record, "schema": 99}))
     with pytest.raises(RunError, match="newer preflare"):
+        run.read(finished.path)
+
+
+def test_a_truncated_record(finished: RunFolder) -> None:
+    finished.record_file.write_text(finished.record_file.read_text()[:50])
+    with pytest.raises(RunError, match="run.json cannot be read: it is truncated"):
         run.read(finished.path)
 
 
@@ -137,6 +143,9 @@ def test_beginning_anew_clears_what_an_unfinished_run_left(tmp_path: Path) -> No
     folder.begin(CONFIG)
     folder.checkpoint("best").touch()
     folder.write_history([{"epoch": 0}])
+    folder.cubes.mkdir()
+    folder.cube("PF_1").touch()
+    folder.report.touch()
     folder.begin(CONFIG)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["checkpoints", "config.yaml"]
 

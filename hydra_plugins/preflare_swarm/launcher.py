@@ -46,7 +46,7 @@ class SwarmLauncher(Launcher):
             return returns
         jobs = [job_return.return_value for job_return in returns]
         groups = together.groups(jobs)
-        log.info("%d jobs in %d groups", len(jobs), len(groups))
+        log.info("Jobs: %d, which train in groups of %s", len(jobs), ", ".join(str(len(group)) for group in groups))
         if self.inner is None:
             for group in groups:
                 together.run(group)

@@ -1,6 +1,7 @@
 """One member while it trains: its folder, its epochs so far, and what it becomes when a network dies."""
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,12 +15,13 @@ from pytorch_lightning.loggers import Logger
 from preflare import run
 from preflare.command import Job
 from preflare.data.datamodule import FlareDataModule
-from preflare.errors import RunError
+from preflare.errors import ConfigError, RunError
 from preflare.figures import learning_curve
 from preflare.model.classifier import FlareClassifier
 from preflare.model.loggers import finish, log_figure
 from preflare.run import RunFolder
 
+NAME = re.compile(r"[\w.+-]*[\w+-]")  # one folder, no way up
 RESTARTS = 5
 # Below this standard deviation of the log-odds over the training spectra a network answers the same to all. Five
 # hidden units and PyTorch's initialisation leave about one network in six there: no gradient can wake it.
@@ -38,6 +40,7 @@ class Member:
     def __init__(self, job: Job, digests: Mapping[str, str]) -> None:
         self.job = job
         self.config = job.config
+        self._check()
         self.folder = RunFolder(job.folder)
         self.digests = dict(digests)
         self.data: FlareDataModule = instantiate(self.config.data)
@@ -47,6 +50,27 @@ class Member:
         self.logger: Logger | None = None
         self._resume: dict[str, Any] | None = None
         self._started, self._clock = run.now(), time.monotonic()
+
+    def _check(self) -> None:
+        """Build what the config describes, so that a mistake in it ends this job and no other of its swarm.
+
+        Raises ConfigError.
+        """
+        if not NAME.fullmatch(self.config.name):
+            raise ConfigError(f"name is {self.config.name!r}, expected letters, digits and . _ + - alone.")
+        for key, value in {
+            "threads": self.config.threads,
+            "trainer.max_epochs": self.config.trainer.max_epochs,
+        }.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{key} is {value!r}, expected a whole number of 1 or more.")
+        instantiate(self.config.loss)
+        network = instantiate(self.config.model)
+        try:
+            instantiate(self.config.optimizer)(network.parameters())
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"The optimizer cannot be built: {error}.") from error
+        self._parameters = sum(weights.numel() for weights in network.parameters())
 
     def begin(self) -> None:
         """Make the folder ready, or take up what an interrupted run of the same config and data left."""
@@ -60,8 +84,12 @@ class Member:
         if self._resume is None:
             self.folder.begin(self.config)
         if self.config.logger:
-            self.logger = instantiate(self.config.logger)
-            self.logger.log_hyperparams(OmegaConf.to_container(self.config, resolve=True))  # type: ignore[arg-type]
+            try:
+                self.logger = instantiate(self.config.logger)
+                self.logger.log_hyperparams(OmegaConf.to_container(self.config, resolve=True))  # type: ignore[arg-type]
+            except Exception as error:  # each logger has its own
+                self.logger = None
+                raise ConfigError(f"The logger cannot start: {' '.join(str(error).split())}") from error
 
     def begin_anew(self) -> None:
         """Give up what an interrupted run left."""
@@ -148,7 +176,7 @@ class Member:
             **self._outcome(),
             "attempts": self.attempts,
             "dead": self.attempts[-1]["dead_at_epoch"] is not None,
-            "parameters": sum(weights.numel() for weights in instantiate(self.config.model).parameters()),
+            "parameters": self._parameters,
             "threads": torch.get_num_threads(),
             "versions": run.versions(),
             "config": OmegaConf.to_container(self.config, resolve=True),
@@ -168,7 +196,7 @@ class Member:
 
     def fail(self, error: BaseException) -> None:
         """Write down why the run failed; the logger's run is marked so."""
-        self.folder.fail(error, self.job.overrides)
+        self.folder.fail(error, self.config, self.job.overrides)
         self._close(failed=True)
 
     def _close(self, failed: bool) -> None:

@@ -26,6 +26,15 @@ ALWAYS = ("seed", "partition.seed")
 class Summary(Callback):
     """Hydra callback: summarises the sweep folder when all jobs have ended, and exits with 1 if any failed."""
 
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        for override in OverridesParser.create().parse_overrides(list(config.hydra.overrides.task)):
+            if override.is_sweep_override() and override.key_or_group in ("name", "experiment"):
+                print(
+                    f"{override.key_or_group} cannot be swept: it names the sweep's folder. Give one command for each.",
+                    file=sys.stderr,
+                )
+                sys.exit(1)
+
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         root = Path(config.hydra.sweep.dir)
         runs = collect(root)
@@ -33,15 +42,15 @@ class Summary(Callback):
         mine = {frozenset(job) for job in jobs(config.hydra.overrides.task)}
         asked = [row for row in runs if frozenset(row["overrides"]) in mine]
         console = Console()
-        finished = [row for row in asked if row["status"] == "finished"]
+        finished = [row for row in asked if row["status"] == "finished" and not row["error"]]
         if finished:
             console.print(tables.sweep(finished))
             _draw(finished).savefig(root / "distribution.png")
         restarted = sum(row["restarts"] > 0 for row in finished)
         dead = sum(row["dead"] for row in finished)
         if restarted:
-            console.print(f"{restarted} runs had a dead network and were restarted; {dead} stayed dead.")
-        failed = [row for row in asked if row["status"] == "failed"]
+            console.print(f"Dead networks: {restarted} of {len(finished)} runs were restarted, {dead} stayed dead.")
+        failed = [row for row in asked if row["error"]]
         for row in failed:
             console.print(f"FAILED {row['run']}: {row['error']}", markup=False, soft_wrap=True)
         missing = len(mine) - len(asked)
@@ -80,7 +89,10 @@ def jobs(overrides: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def collect(root: Path) -> list[dict[str, Any]]:
-    """A row for every run that was begun below root, sorted by folder: status finished, failed or unfinished."""
+    """A row for every run that was begun below root, sorted by folder: status finished, failed or unfinished.
+
+    error: why the last command failed there; a finished run stays finished if one was refused.
+    """
     rows = []
     for path in sorted(root.rglob("*")):
         folder = RunFolder(path)
@@ -102,6 +114,7 @@ def _row(root: Path, folder: RunFolder) -> dict[str, Any]:
             "overrides": _effective(record["overrides"]),
             "config": flatten(record["config"]),
             "origin": record["trained_on"]["origin"],
+            "chosen_by": record["partition"]["chosen_by"],
             "best_epoch": record["best_epoch"],
             "restarts": len(record["attempts"]) - 1,
             "dead": record["dead"],
@@ -110,7 +123,9 @@ def _row(root: Path, folder: RunFolder) -> dict[str, Any]:
         }
     if folder.failure_file.is_file():
         failure = json.loads(folder.failure_file.read_text())
-        row |= {"status": "failed", "overrides": _effective(failure["overrides"]), "error": failure["error"]}
+        row |= {"overrides": _effective(failure["overrides"]), "error": failure["error"]}
+        if not folder.finished:
+            row |= {"status": "failed", "config": flatten(failure["config"])}
     return row
 
 

@@ -28,7 +28,7 @@ def skill(record: Mapping[str, Any]) -> Table:
     """The closing table of a run: a column per side, skill at the best epoch, spectra and observations."""
     chosen_by = record["partition"]["chosen_by"]
     table = Table(
-        title=f"Skill at epoch {record['best_epoch']}, the lowest loss on the {chosen_by} side",
+        title=f"Skill at epoch {record['best_epoch']} (from 0), the lowest loss on the {chosen_by} side",
         caption=CHOSEN_BY_TEST if chosen_by == "test" else None,
         title_justify="left",
         caption_justify="left",
@@ -55,7 +55,12 @@ def line(record: Mapping[str, Any]) -> str:
 
 def sweep(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The distribution of the test side's skill over the finished runs of a sweep."""
-    table = Table(title=f"{len(rows)} runs, test side at each run's best epoch", title_justify="left")
+    table = Table(
+        title=f"{len(rows)} run{'s' * (len(rows) > 1)}, test side at each run's best epoch (from 0)",
+        caption=CHOSEN_BY_TEST if any(row["chosen_by"] == "test" for row in rows) else None,
+        title_justify="left",
+        caption_justify="left",
+    )
     for column in ("", "mean", "sd", "min", "25%", "median", "75%", "max"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     for name, title in {**SCORES, "best_epoch": "best epoch"}.items():

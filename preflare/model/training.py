@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from preflare import run
 from preflare.command import Job
 from preflare.data.shard import open_all
+from preflare.errors import ConfigError
 from preflare.model.callbacks import MemberRecord, SwarmBar, SwarmRecord
 from preflare.model.member import Member
 from preflare.model.swarm import CannotSwarm
@@ -52,7 +53,7 @@ def train(jobs: Sequence[Job]) -> list[dict[str, Any] | Exception]:
         try:
             found = _finished_or_member(job)
         except Exception as error:
-            RunFolder(job.folder).fail(error, job.overrides)
+            RunFolder(job.folder).fail(error, job.config, job.overrides)
             outcomes[place] = error
             continue
         if isinstance(found, Member):
@@ -81,8 +82,9 @@ def _shared(job: Job) -> str:
 
 
 def _finished_or_member(job: Job) -> dict[str, Any] | Member:
-    line = instantiate(job.config.line)
-    shards = open_all(Path(job.config.data.root), line)
+    if not isinstance(job.config.data.root, str):
+        raise ConfigError(f"data.root is {job.config.data.root!r}, expected a folder of shards.")
+    shards = open_all(Path(job.config.data.root), instantiate(job.config.line))
     digests = {shard.name: shard.digest for shard in shards if shard.header.label in (Label.AR, Label.PF)}
     folder = RunFolder(job.folder)
     if not folder.finished:
@@ -192,7 +194,7 @@ def _fit_alone(member: Member) -> None:
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
     with warnings.catch_warnings():
-        # The data are resident: loading in worker processes would only be slower.
+        # Loading in worker processes is slower: conf/data/shards.yaml says why.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         # Training sets of a few batches are no mistake here.
         warnings.filterwarnings("ignore", ".*number of training batches.*")

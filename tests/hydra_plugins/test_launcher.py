@@ -74,6 +74,14 @@ def test_a_failing_job_is_named_and_the_others_finish(
     assert {row["status"] for row in summary(tmp_path / "runs" / "x")} == {"finished", "failed"}
 
 
+def test_a_job_whose_numbers_are_wrong_fails_alone(
+    verb: Callable[..., int], shards: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verb("train", "-m", "optimizer.lr=-1,1e-3", *small(shards)) == 1
+    said = capsys.readouterr().out
+    assert "1 of 2 jobs finished" in said and "Invalid learning rate: -1" in said
+
+
 def test_a_mistake_in_the_command_is_found_before_anything_runs(
     verb: Callable[..., int], shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from preflare.errors import RunError
 from preflare.model import sweep
@@ -12,15 +12,22 @@ from preflare.model.tables import SCORES
 from preflare.run import RunFolder
 
 
+def config_of(seed: int, l2: float) -> DictConfig:
+    return OmegaConf.create(
+        {"seed": seed, "partition": {"seed": 0}, "loss": {"l2": l2}, "data": {"root": f"data/{seed}"}}
+    )
+
+
 def finish(path: Path, seed: int, l2: float, tss: float | None) -> None:
     folder = RunFolder(path)
-    config = {"seed": seed, "partition": {"seed": 0}, "loss": {"l2": l2}, "data": {"root": f"data/{seed}"}}
-    folder.begin(OmegaConf.create(config))
+    config = config_of(seed, l2)
+    folder.begin(config)
     folder.finish(
         {
             "overrides": [f"seed={seed}", "logger=csv"],
-            "config": config,
+            "config": OmegaConf.to_container(config),
             "trained_on": {"origin": "simulation"},
+            "partition": {"chosen_by": "test"},
             "best_epoch": seed,
             "attempts": [{}, {}] if seed == 2 else [{}],
             "dead": False,
@@ -34,7 +41,7 @@ def finish(path: Path, seed: int, l2: float, tss: float | None) -> None:
 def root(tmp_path: Path) -> Path:
     finish(tmp_path / "seed-1", 1, 0.1, 0.25)
     finish(tmp_path / "seed-2", 2, 0.1, None)
-    RunFolder(tmp_path / "seed-3").fail(RunError("It diverged."), ["seed=3"])
+    RunFolder(tmp_path / "seed-3").fail(RunError("It diverged."), config_of(3, 0.1), ["seed=3"])
     return tmp_path
 
 
@@ -79,14 +86,14 @@ def test_summary_has_the_seeds_first_and_only_keys_that_matter_and_differ(root: 
     table = rows(sweep.write(root, sweep.collect(root)))
     assert list(table[0])[:4] == ["seed", "partition.seed", "run", "status"]
     assert [row["test/tss"] for row in table] == ["0.25", "", ""]
-    assert table[2]["status"] == "failed" and table[2]["error"] == "It diverged."
+    assert table[2]["status"] == "failed" and table[2]["error"] == "It diverged." and table[2]["seed"] == "3"
 
 
 def test_summary_shows_any_other_swept_key(root: Path) -> None:
     finish(root / "loss.l2-0.2", 1, 0.2, 0.1)
     table = rows(sweep.write(root, sweep.collect(root)))
     assert list(table[0])[:3] == ["seed", "partition.seed", "loss.l2"]
-    assert {row["loss.l2"] for row in table} == {"0.1", "0.2", ""}
+    assert {row["loss.l2"] for row in table} == {"0.1", "0.2"}
 
 
 def test_the_end_of_a_sweep_names_what_failed_and_exits_with_1(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,8 +105,29 @@ def test_the_end_of_a_sweep_names_what_failed_and_exits_with_1(root: Path, capsy
     assert "2 runs, test side" in printed
     assert "FAILED seed-3: It diverged." in printed
     assert "2 of 4 jobs finished" in printed
-    assert "1 runs had a dead network" in printed
+    assert "Dead networks: 1 of 2 runs were restarted, 0 stayed dead." in printed
+    assert "optimistic" in printed
     assert (root / "distribution.png").stat().st_size > 0
+
+
+def test_a_refused_command_leaves_the_finished_run_finished_and_is_told(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    RunFolder(root / "seed-1").fail(RunError("Other shards."), config_of(1, 0.1), ["seed=1"])
+    row = next(row for row in sweep.collect(root) if row["run"] == "seed-1")
+    assert row["status"] == "finished" and row["test/tss"] == 0.25 and row["error"] == "Other shards."
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(root)}, "overrides": {"task": ["seed=1,2"]}}})
+    with pytest.raises(SystemExit):
+        sweep.Summary().on_multirun_end(config)
+    assert "FAILED seed-1: Other shards." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("override", ["name=a,b", "experiment=paper_splits,paper_swarm"])
+def test_what_names_the_folder_cannot_be_swept(override: str, capsys: pytest.CaptureFixture[str]) -> None:
+    config = OmegaConf.create({"hydra": {"overrides": {"task": ["seed=1", override]}}})
+    with pytest.raises(SystemExit):
+        sweep.Summary().on_multirun_start(config)
+    assert "cannot be swept" in capsys.readouterr().err
 
 
 def test_a_sweep_in_which_all_finished_ends_quietly(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,8 +42,8 @@ def test_skill_says_when_the_test_side_chose_the_epoch() -> None:
 
 def test_sweep_is_numpys_quantiles() -> None:
     values = [0.1, 0.4, 0.2, 0.9]
-    rows = [{f"test/{name}": value for name in tables.SCORES} | {"best_epoch": 3} for value in values]
-    rows.append({f"test/{name}": None for name in tables.SCORES} | {"best_epoch": 3})
+    rest = {"best_epoch": 3, "chosen_by": "validation"}
+    rows = [{f"test/{name}": value for name in tables.SCORES} | rest for value in [*values, None]]
     text = printed(tables.sweep(rows))
     (line,) = [line for line in text.splitlines() if "TSS" in line]
     expected = [np.mean(values), np.std(values, ddof=1), *np.quantile(values, [0, 0.25, 0.5, 0.75, 1])]
