@@ -1,0 +1,219 @@
+"""Expected gradients six ways, side by side: evaluations per second, and error against evaluations.
+
+    python benchmarks/explain.py run=runs/demo                       a finished run of the paper's network
+    python benchmarks/explain.py run=runs/demo data.root=DIR seconds=2 rounds=7
+
+One evaluation is a gradient of one network at one point: spectrum x member x sample. All take the same network, the
+same held-out spectra and as many samples; those that let us choose also take the same baselines and positions, and
+must then give the same answer. Each is measured in turns, so that a busy machine is busy for all; the median turn
+counts. Writes benchmarks/explain_error.png.
+"""
+
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from captum.attr import GradientShap
+from hydra.utils import instantiate
+from matplotlib.figure import Figure
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.func import grad, vmap
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from preflare import run  # noqa: E402
+from preflare.explain.engine import Differentiated, Engine, cores, one_thread_each  # noqa: E402
+from preflare.explain.expected_gradients import ExpectedGradients  # noqa: E402
+from preflare.explain.target import log_odds  # noqa: E402
+from preflare.figures import style  # noqa: E402
+
+SETTINGS = OmegaConf.create(
+    {"run": "runs/demo", "data": {"root": None}, "samples": 200, "members": 9, "seconds": 1.0, "rounds": 5}
+)
+# REFERENCE: clean and unclean PF spectra, members and samples of the paper.
+PAPER = 2_352_972 * 9 * 500
+CAPTUM_BATCHES = (4, 8, 16, 32, 64)
+Way = Callable[[], int]
+
+
+def main() -> None:
+    settings = OmegaConf.merge(SETTINGS, OmegaConf.from_cli())
+    assert isinstance(settings, DictConfig)
+    finished = run.read(settings.run)
+    config = finished.config.data.copy()
+    config.root = settings.data.root or config.root
+    data = instantiate(config)
+    data.setup()
+    train, network = data.datasets["train"], finished.network()
+    spectra = data.datasets["test"].spectra[:, 0]
+    spectra = spectra[torch.from_numpy(np.random.default_rng(0).permutation(len(spectra)).copy())]
+    console = Console()
+    console.print(f"{type(network).__name__}, {cores()} cores, PyTorch {torch.__version__}")
+    console.print(rates(network, train.spectra[:, 0], train.labels.numpy(), spectra, settings))
+    figure, table = errors(network, train.spectra, train.labels.numpy(), spectra[:64])
+    console.print(table)
+    path = Path(__file__).with_name("explain_error.png")
+    path.write_bytes(style.png(figure))
+    console.print(f"Figure: {path}", soft_wrap=True)
+
+
+def rates(network: nn.Module, training: Tensor, labels: np.ndarray, spectra: Tensor, settings: DictConfig) -> Table:
+    """Evaluations per second of each way, as medians over turns, and the projection of the paper's job."""
+    samples = settings.samples
+    allowed = np.ones(len(training), dtype=bool)
+    paths = ExpectedGradients(samples, 1, "herding", 0).paths(training[:, None], labels, allowed)
+    explained = log_odds(network)
+    captum = GradientShap(explained)
+
+    def gradient_shap(count: int, threads: int) -> Way:
+        def call() -> int:
+            torch.set_num_threads(threads)
+            captum.attribute(spectra[:count, None], baselines=paths.baselines[:, None], n_samples=samples)
+            return count * samples
+
+        return call
+
+    def functional() -> int:
+        torch.set_num_threads(1)
+        count = 16
+        points = torch.lerp(paths.baselines[None], spectra[:count, None], paths.positions[None, :, None])
+        gradients = vmap(grad(lambda point: explained(point[None, None])[0]))(points.flatten(0, 1))
+        ((spectra[:count, None] - paths.baselines) * gradients.view(points.shape)).mean(dim=1)
+        return count * samples
+
+    def ours(members: int, count: int) -> Way:
+        engine = Engine([network] * members, paths.baselines, paths.positions, cores())
+
+        def call() -> int:
+            engine(spectra[:count])
+            return members * count * samples
+
+        return call
+
+    differentiated = Differentiated(network).along(paths.baselines, paths.positions)
+
+    def generic() -> int:
+        with one_thread_each():
+            differentiated(spectra[:64])
+        return 64 * samples
+
+    ways: dict[str, Way] = {"the authors' way: one spectrum, one member per call": gradient_shap(1, cores())}
+    for count in CAPTUM_BATCHES:
+        ways |= {f"Captum, {count} spectra, {t} thread{'s' * (t > 1)}": gradient_shap(count, t) for t in {1, cores()}}
+    ways |= shap_way(network, paths.baselines, spectra[:16], samples)
+    ways |= {
+        "torch.func, vmap of grad": functional,
+        "ours, generic path, 1 thread": generic,
+        "ours, 1 member": ours(1, 512),
+        f"ours, {settings.members} members": ours(settings.members, 128),
+    }
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for call in ways.values():
+        call()
+    for _ in range(settings.rounds):
+        for name, call in ways.items():
+            start, done = time.perf_counter(), 0
+            while (spent := time.perf_counter() - start) < settings.seconds:
+                done += call()
+            found[name].append(done / spent)
+    rate = {name: float(np.median(values)) for name, values in found.items()}
+    best = max((name for name in rate if name.startswith("Captum")), key=lambda name: rate[name])
+    table = Table(title=f"{samples} samples; ratio to Captum at its best ({best})", box=None, title_justify="left")
+    for column in ("way", "evaluations/s", "ratio", "the paper's job"):
+        table.add_column(column, justify="left" if column == "way" else "right")
+    for name, value in rate.items():
+        # Of the same turn, so that what else the machine did cancels.
+        ratio = float(np.median(np.array(found[name]) / np.array(found[best])))
+        table.add_row(name, f"{value:,.0f}", f"{ratio:.2f}", f"{PAPER / value / 3600:.2f} h")
+    return table
+
+
+def shap_way(network: nn.Module, baselines: Tensor, spectra: Tensor, samples: int) -> dict[str, Way]:
+    """SHAP's GradientExplainer, if it is installed."""
+    try:
+        from shap import GradientExplainer
+    except ImportError as error:
+        print(f"SHAP is left out ({error}); python -m pip install shap to have it.")
+        return {}
+
+    class LogOdds(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, spectra: Tensor) -> Tensor:
+            return log_odds(self.network)(spectra)[:, None]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        explainer = GradientExplainer(LogOdds(), baselines[:, None])
+
+    def call() -> int:
+        torch.set_num_threads(cores())
+        explainer.shap_values(spectra[:, None], nsamples=samples, rseed=0)
+        return len(spectra) * samples
+
+    return {f"SHAP's GradientExplainer, {len(spectra)} spectra": call}
+
+
+def errors(network: nn.Module, training: Tensor, labels: np.ndarray, spectra: Tensor) -> tuple[Figure, Table]:
+    """Relative RMS error against the attributions over the whole training side, for several choices of paths."""
+    everyone, stream, draws = training[:, 0], np.random.default_rng(0), 5
+    truth = torch.zeros(spectra.shape, dtype=torch.float64)
+    for _ in range(4):
+        order = torch.from_numpy(stream.permutation(len(everyone)).copy())
+        positions = (torch.arange(len(everyone)) + 0.5) / len(everyone)
+        truth += Engine([network], everyone[order], positions, cores())(spectra).attributions[0] / 4
+    scale = truth.square().mean().sqrt()
+
+    def error(baselines: Tensor, positions: Tensor) -> float:
+        found = Engine([network], baselines, positions, cores())(spectra).attributions[0]
+        return float((found - truth).square().mean().sqrt() / scale)
+
+    def chosen(samples: int, positions: int, choice: str, seed: int) -> float:
+        allowed = np.ones(len(training), dtype=bool)
+        method = ExpectedGradients(samples // positions, positions, choice, seed)
+        paths = method.paths(training, labels, allowed)
+        return error(paths.baselines, paths.positions)
+
+    def independent(samples: int, seed: int) -> float:
+        random = np.random.default_rng(seed)
+        rows = torch.from_numpy(random.integers(0, len(everyone), samples))
+        return error(everyone[rows], torch.from_numpy(random.uniform(size=samples)).float())
+
+    sizes = [20, 40, 100, 200, 400, 1000, 2000]
+    ways: dict[str, Callable[[int, int], float]] = {
+        "independent draws (Captum, SHAP)": independent,
+        "random baselines, even positions": lambda n, seed: chosen(n, 1, "random", seed),
+        "herded baselines, even positions": lambda n, seed: chosen(n, 1, "herding", seed),
+        "herded, two positions each (the default)": lambda n, seed: chosen(n, 2, "herding", seed),
+    }
+    curves = {name: [float(np.mean([way(n, s) for s in range(draws)])) for n in sizes] for name, way in ways.items()}
+    table = Table(title="Relative RMS error of attributions, mean over 5 seeds", box=None, title_justify="left")
+    table.add_column("samples for each spectrum")
+    for size in sizes:
+        table.add_column(str(size), justify="right")
+    for name, values in curves.items():
+        table.add_row(name, *(f"{value:.1%}" for value in values))
+    with style.applied():
+        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+        axes = figure.add_subplot()
+        colours = (style.INK, style.GREY, style.BLUE, style.RED)
+        for (name, values), colour in zip(curves.items(), colours, strict=True):
+            axes.plot(sizes, values, marker="o", markersize=4, color=colour, label=name)
+        axes.set(xscale="log", yscale="log", xlabel="gradient evaluations for each spectrum")
+        axes.set_ylabel("relative RMS error of attributions")
+        axes.legend()
+    return figure, table
+
+
+if __name__ == "__main__":
+    main()
