@@ -12,6 +12,9 @@
     quality      (repeat, step, slit)                uint16    bit flags, 0 = clean (preflare.sun.quality)
     position     (repeat, step, slit, 2)             float32   helioprojective x, y, arcsec
     truth/       simulation only                     arrays that lead with (repeat, step, slit)
+    goes/        where known: the X-ray curve, 1 to 8 Å, on a clock of its own
+      time       (n,)                                float64   s from start, increasing
+      flux       (n,)                                float64   W/m²
 
 Spectra are stored as they are, all else is compressed by gzip; both in chunks of whole repeats, about 1 MiB.
 Every dataset carries the SHA-256 of its bytes in C order; ``digest`` is the SHA-256 over those and the
@@ -31,6 +34,7 @@ import numpy as np
 
 from preflare import __version__
 from preflare.errors import ShardError
+from preflare.sun.goes import Goes
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Label, Observation
 
@@ -97,8 +101,12 @@ def write(root: Path, observation: Observation) -> tuple[Path, bool]:
     try:
         with h5py.File(scratch, "w", locking="best-effort") as file:
             _write_attributes(file, header)
-            _write_wavelength(file, header.wavelength)
+            _write_plain(file, "wavelength", header.wavelength, "Angstrom")
+            file["wavelength"].dims[0].label = "wavelength"
             _write_blocks(file, observation)
+            if observation.goes is not None:
+                for name, unit in (("time", "s"), ("flux", "W/m2")):
+                    _write_plain(file, f"goes/{name}", getattr(observation.goes, name), unit)
             file.attrs["digest"] = _digest(file)
         os.replace(scratch, path)
     finally:
@@ -135,12 +143,12 @@ def _write_attributes(file: h5py.File, header: Header) -> None:
         file.attrs[key] = json.dumps(dict(getattr(header, key)), sort_keys=True)
 
 
-def _write_wavelength(file: h5py.File, wavelength: np.ndarray) -> None:
-    values = np.ascontiguousarray(wavelength, dtype="<f8")
-    dataset = file.create_dataset("wavelength", data=values)
-    dataset.attrs["unit"] = "Angstrom"
+def _write_plain(file: h5py.File, name: str, array: np.ndarray, unit: str) -> None:
+    """A small float64 dataset, written at once."""
+    values = np.ascontiguousarray(array, dtype="<f8")
+    dataset = file.create_dataset(name, data=values)
+    dataset.attrs["unit"] = unit
     dataset.attrs["sha256"] = hashlib.sha256(values.tobytes()).hexdigest()
-    dataset.dims[0].label = "wavelength"
 
 
 def _write_blocks(file: h5py.File, observation: Observation) -> None:
@@ -224,6 +232,7 @@ class Shard:
     """A shard on disk, checked when opened. Holds no file handle, so it survives a fork and a pickle.
 
     shape: (repeat, step, slit, wavelength). digest: SHA-256 over its content. truth: names of its truth arrays.
+    has_goes: whether it knows the X-ray curve.
     """
 
     path: Path
@@ -231,6 +240,7 @@ class Shard:
     shape: tuple[int, int, int, int]
     digest: str
     truth: tuple[str, ...]
+    has_goes: bool
 
     @property
     def name(self) -> str:
@@ -278,7 +288,7 @@ class Shard:
             **{key: _plain(file.attrs[key]) for key in PLAIN_ATTRIBUTES},
         )
         truth = tuple(sorted(file["truth"])) if "truth" in file else ()
-        return cls(path, header, file["spectra"].shape, str(file.attrs["digest"]), truth)
+        return cls(path, header, file["spectra"].shape, str(file.attrs["digest"]), truth, "goes" in file)
 
     def check_line(self, line: Line) -> None:
         """Raise ShardError unless the shard holds this line on this grid."""
@@ -316,6 +326,10 @@ class Shard:
         if hashlib.sha256(np.ascontiguousarray(values).data).hexdigest() != expected:
             raise ShardError(f"{self.path}: {name} was changed after it was written. Ingest the observation again.")
         return values
+
+    def goes(self) -> Goes | None:
+        """The X-ray curve, None where unknown. Raises ShardError as ``read`` does."""
+        return Goes(self.read("goes/time"), self.read("goes/flux")) if self.has_goes else None
 
     def expected(self, name: str) -> str:
         """The SHA-256 that a dataset had when it was written."""

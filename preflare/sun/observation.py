@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from preflare.errors import ConfigError, ShardError
+from preflare.sun.goes import Goes
 from preflare.sun.line import Line
 
 IDENTITY = re.compile(r"(AR|PF|QS|NA)_(\d{8}_\d{6}_\d{10})")
@@ -174,7 +175,7 @@ class Observation:
     """A header and the blocks that follow from it.
 
     repeats, steps, slit: the cube's size; the blocks together hold that many repeats.
-    blocks: called once, gives the blocks in time order.
+    blocks: called once, gives the blocks in time order. goes: the X-ray curve, None where unknown.
     """
 
     header: Header
@@ -182,6 +183,7 @@ class Observation:
     steps: int
     slit: int
     blocks: Callable[[], Iterator[Block]]
+    goes: Goes | None = None
 
 
 class Source(Protocol):

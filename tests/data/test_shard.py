@@ -12,6 +12,7 @@ import pytest
 from preflare.data import shard
 from preflare.data.shard import Shard
 from preflare.errors import ShardError
+from preflare.sun.goes import Goes
 from preflare.sun.line import Line, Rules
 from preflare.sun.observation import Block, Header, Label, Observation
 
@@ -235,3 +236,19 @@ def test_origins_do_not_mix(written: Path) -> None:
     shard.write(written.parent, observation(header=real))
     with pytest.raises(ShardError, match="mixes shards of origins level2 and simulation"):
         shard.open_all(written.parent, LINE)
+
+
+def test_the_x_ray_curve_is_kept_and_digested(tmp_path: Path) -> None:
+    curve = Goes(np.arange(-3.0, 7.0), np.geomspace(1e-7, 1e-5, 10))
+    path, _ = shard.write(tmp_path / "with", observation(goes=curve))
+    opened = Shard.open(path)
+    found = opened.goes()
+    assert found is not None
+    assert np.array_equal(found.time, curve.time) and np.array_equal(found.flux, curve.flux)
+    without = Shard.open(shard.write(tmp_path / "without", observation())[0])
+    assert without.goes() is None and without.digest != opened.digest
+    with h5py.File(path, "a") as file:
+        assert file["goes/flux"].attrs["unit"] == "W/m2"
+        file["goes/flux"][0] = 1.0
+    with pytest.raises(ShardError, match="goes/flux was changed"):
+        opened.goes()

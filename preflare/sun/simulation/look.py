@@ -36,8 +36,11 @@ class Look:
     unrest: float
 
 
-def draw(random: np.random.Generator, region: np.random.Generator) -> Look:
-    """A look from the observation's own and its region's stream of random numbers."""
+def draw(random: np.random.Generator, region: np.random.Generator, inward: float = 0.0) -> Look:
+    """A look from the observation's own and its region's stream of random numbers.
+
+    inward: standard deviations by which it is moved towards the disc's centre.
+    """
     count = len(fields(Look))
     own, common = random.standard_normal(count), region.standard_normal(count)
     z = iter(np.sqrt(REGION_SHARE) * common + np.sqrt(1 - REGION_SHARE) * own)
@@ -50,7 +53,7 @@ def draw(random: np.random.Generator, region: np.random.Generator) -> Look:
         asymmetry=float(0.04 * next(z)),
         ratio=float(0.04 * next(z)),
         subordinate=float(0.005 * next(z)),
-        mu=float(0.35 + 0.63 * ndtr(next(z))),
+        mu=float(0.35 + 0.63 * ndtr(next(z) + inward)),
         azimuth=float(2 * np.pi * ndtr(next(z))),
         unrest=float(1 / (1 + np.exp(2.9 - 1.2 * next(z)))),
     )

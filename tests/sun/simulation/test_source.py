@@ -4,15 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 from preflare.data import shard
 from preflare.errors import ConfigError
 from preflare.sun import catalog
+from preflare.sun.goes import flare_class
 from preflare.sun.line import Line
 from preflare.sun.observation import Header, Label, Observation, Phase, instant
 from preflare.sun.quality import Quality
-from preflare.sun.simulation import source as module
-from preflare.sun.simulation.source import Simulation, flatten
+from preflare.sun.simulation import recording as module
+from preflare.sun.simulation.source import Simulation
 
 PF, AR = "PF_20140329_140938_3860258481", "AR_20150728_151849_3660109122"
 Simulate = Callable[..., Simulation]
@@ -128,7 +130,7 @@ def test_a_zero_point_shifts_the_whole_spectrum(simulate: Simulate, line: Line) 
         mean = (cube(observation, "spectra")[clean] * cube(observation, "intensity")[clean][:, None]).mean(axis=0)
         dip = 1 - mean[part] / mean[part].max()
         found.append((dip**2 @ line.wavelength[part] / (dip**2).sum() / line_at - 1) * 299792.458)
-        expected.append(source.look(entry.id).zero_point)
+        expected.append(source.look(entry).zero_point)
     assert np.std(expected) > 1.5
     # The continuum's slope under the line moves the centroid a little.
     assert np.array(found) == pytest.approx(np.array(expected), abs=2.5)
@@ -174,6 +176,9 @@ def test_the_tiny_data_set_serves_any_partition(tiny: dict[str, Made]) -> None:
         ("simulation.seed=-1", "simulation.seed is -1"),
         ("simulation.seed=1.5", "simulation.seed is 1.5"),
         ("simulation.precursors=-0.5", "simulation.precursors is -0.5"),
+        ("simulation.confounder=null", "simulation.confounder is None"),
+        ("simulation.spectra=0", "simulation.spectra is"),
+        ("simulation.spectra={AR:10}", "simulation.spectra is"),
         ("observations=[PF_20990101_000000_0000000000]", "no observation PF_20990101"),
         ("observations=[20140329_140938_3860258481]", "is not a name"),
         ("window.onset=2014-03-29T17:35", "flares of its own"),
@@ -199,5 +204,42 @@ def test_the_recipe_holds_every_parameter(simulate: Simulate, line: Line) -> Non
     assert {key for key in recipe if recipe[key] != changed[key]} == {"simulation.programme.cadences"}
 
 
-def test_flatten_names_what_it_finds() -> None:
-    assert flatten("a", {"b": {"c": 1}, "d": (1, 2)}) == {"a.b.c": 1, "a.d": "1, 2"}
+def test_every_observation_knows_its_x_rays(simulate: Simulate, line: Line) -> None:
+    for observation in simulate(f"observations=[{PF},{AR}]").observations(line):
+        goes, header = observation.goes, observation.header
+        assert goes is not None
+        if header.label is Label.PF:
+            peak = (instant(header.peak) - instant(header.start)).total_seconds()
+            assert abs(goes.time[goes.flux.argmax()] - peak) < 60
+            assert header.flare_class[0] in "MX" and header.flare_class == flare_class(goes.flux.max())
+        else:
+            assert goes.flux.max() < 1e-5 and header.flare_class == ""
+
+
+def test_there_are_as_many_spectra_as_asked(simulate: Simulate, line: Line) -> None:
+    source = simulate("simulation.spectra={AR:40000,PF:20000}")
+    found = {Label.AR: 0, Label.PF: 0}
+    for recording in source.recordings(line):
+        count = int((recording.cut.phase == Phase.PREFLARE).sum()) * recording.schedule.slit
+        found[recording.cut.label] += count
+    assert found == {Label.AR: pytest.approx(40000, rel=0.02), Label.PF: pytest.approx(20000, rel=0.02)}
+    halves = simulate("simulation.spectra=5001")
+    assert halves.spectra == {"AR": 2501, "PF": 2500}
+    same = [one(simulate(f"observations=[{AR}]", "simulation.spectra=5001"), line), next(halves.observations(line))]
+    assert same[0].slit == same[1].slit
+
+
+def test_the_confounder_moves_the_classes_apart_on_the_disc(simulate: Simulate, line: Line) -> None:
+    def mu(strength: float) -> dict[Label, list[float]]:
+        found: dict[Label, list[float]] = {Label.AR: [], Label.PF: []}
+        for seed in range(5):
+            source = simulate(f"simulation.seed={seed}", f"simulation.confounder={strength}")
+            for entry in catalog.read():
+                found[entry.label].append(source.look(entry).mu)
+        return found
+
+    assert ks_2samp(*mu(0.0).values()).pvalue > 0.01
+    apart = mu(2.0)
+    assert ks_2samp(*apart.values()).pvalue < 1e-10 and np.mean(apart[Label.PF]) > np.mean(apart[Label.AR]) + 0.2
+    header = one(simulate(f"observations=[{PF}]", "simulation.confounder=2"), line).header
+    assert header.recipe["simulation.confounder"] == 2.0 and header.settings["rising"] in (0, 1)
