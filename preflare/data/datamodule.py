@@ -1,7 +1,6 @@
 """Shards in, batches out: the spectra that a partition chose, resident in memory or streamed from disk."""
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from preflare.checks import check_integer, check_number, check_path
 from preflare.data.batches import ShuffledBatches, SpectraDataset
 from preflare.data.mixing import Places, StreamedBatches
 from preflare.data.partition import CLASSES, SIDES, Partition, Partitioner
@@ -38,6 +38,7 @@ class FlareDataModule(pl.LightningDataModule):
     workers: loading processes.
     resident: whether the spectra are held in memory; "auto" does so if they fit.
     memory: GiB for spectra: what fits is resident, and what is streamed is mixed in pools of this size together.
+    Raises ConfigError for values that cannot be meant.
 
     After ``setup``: ``shards`` (name -> AR or PF shard), ``origin`` of them, ``partition`` (observations and
     spectra of each side), ``sides`` that are not empty, ``choosing`` (the side whose loss chooses the epoch),
@@ -68,17 +69,13 @@ class FlareDataModule(pl.LightningDataModule):
         memory: float = 0.5,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ConfigError(f"data.batch_size is {batch_size}, expected 1 or more.")
-        if seed < 0:
-            raise ConfigError(f"data.seed is {seed}, expected 0 or more.")
-        if workers < 0:
-            raise ConfigError(f"data.workers is {workers}, expected 0 or more.")
+        check_integer("data.batch_size", batch_size, 1)
+        check_integer("data.seed", seed, 0)
+        check_integer("data.workers", workers, 0)
+        check_number("data.memory", memory, above=0, unit="GiB")
         if not isinstance(resident, bool) and resident != "auto":
             raise ConfigError(f"data.resident is {resident!r}, expected auto, true or false.")
-        if isinstance(memory, bool) or not isinstance(memory, int | float) or not 0 < memory < math.inf:
-            raise ConfigError(f"data.memory is {memory!r}, expected a number of GiB above 0, such as 0.5.")
-        self.root = Path(root)
+        self.root = check_path("data.root", root)
         self.line = line
         self.partitioner = partition
         self.batch_size = batch_size

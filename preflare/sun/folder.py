@@ -14,6 +14,7 @@ from typing import IO
 
 import numpy as np
 
+from preflare.checks import check_path
 from preflare.errors import ConfigError, Level2Error
 from preflare.sun import catalog
 from preflare.sun.level2 import SIT_AND_STARE, Raster
@@ -47,12 +48,13 @@ class Folder:
     path: a folder with ``.fits``, ``.fits.gz`` or ``.tar.gz`` files directly in it, or one such file; must be given.
     Slit-jaw files, named ``_SJI_``, are passed over.
     window: how to cut it. catalog: a CSV file to add to the shipped catalog, or None.
+    Raises ConfigError for a path that is not text.
     """
 
     def __init__(self, path: str | None, window: Window, catalog: str | None) -> None:
-        self.path = Path(path).expanduser() if path else None
+        self.path = check_path("source.path", path) if path is not None else None
         self.window = window
-        self.catalog = Path(catalog).expanduser() if catalog else None
+        self.catalog = check_path("catalog", catalog) if catalog is not None else None
 
     def observations(self, line: Line) -> Iterator[Observation]:
         """The one observation of the folder; its repeats in time order, one file in memory at a time.

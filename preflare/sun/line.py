@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from preflare.checks import check_choice, check_integer, check_named_numbers, check_number, check_pair, check_text
 from preflare.errors import ConfigError
 
 
@@ -20,6 +21,7 @@ class Rules:
     core_ratio: lowest and highest ratio of the peak in the first core's window to that in the second's;
         None skips the rule.
     ratio_halfwidth: half-width in Å of the windows in which those two peaks are sought.
+    Raises ConfigError for limits that cannot be meant.
     """
 
     null: float
@@ -31,13 +33,22 @@ class Rules:
     ratio_halfwidth: float
 
     def __post_init__(self) -> None:
-        if self.overexposed_run < 2:
-            raise ConfigError(f"line.rules.overexposed_run is {self.overexposed_run}, expected 2 or more.")
+        null = check_number("line.rules.null", self.null, unit="DN")
+        checked: dict[str, object] = {
+            "null": null,
+            "saturation": check_number("line.rules.saturation", self.saturation, above=null, unit="DN"),
+            "overexposed_run": check_integer("line.rules.overexposed_run", self.overexposed_run, 2),
+            "low_signal": check_number("line.rules.low_signal", self.low_signal, 0, unit="DN/s"),
+            "ratio_halfwidth": check_number("line.rules.ratio_halfwidth", self.ratio_halfwidth, above=0, unit="Å"),
+        }
+        if self.peak_halfwidth is not None:
+            checked["peak_halfwidth"] = check_number(
+                "line.rules.peak_halfwidth", self.peak_halfwidth, above=0, unit="Å"
+            )
         if self.core_ratio is not None:
-            low, high = self.core_ratio
-            if not 0 < low < high:
-                raise ConfigError(f"line.rules.core_ratio is ({low}, {high}), expected 0 < lowest < highest.")
-            object.__setattr__(self, "core_ratio", (float(low), float(high)))
+            checked["core_ratio"] = check_pair("line.rules.core_ratio", self.core_ratio, above=0)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ class Line:
     features: name -> Å, what figures mark beside the cores.
     continuum: first and last Å of the pseudo-continuum.
     rules: limits of the quality flags.
+    Raises ConfigError for values that cannot be meant.
     """
 
     name: str
@@ -66,21 +78,30 @@ class Line:
     rules: Rules
 
     def __post_init__(self) -> None:
-        if self.detector not in ("NUV", "FUV"):
-            raise ConfigError(f"line.detector is {self.detector!r}, expected NUV or FUV.")
-        if not (self.start < self.stop and self.points > 1):
-            raise ConfigError(f"line grid {self.start} to {self.stop} Å with {self.points} points is not increasing.")
+        check_text("line.name", self.name, "mg_ii")
+        check_text("line.title", self.title, "Mg II h&k")
+        check_choice("line.detector", self.detector, ("NUV", "FUV"))
+        start = check_number("line.start", self.start, above=0, unit="Å")
+        check_number("line.stop", self.stop, above=start, unit="Å")
+        check_integer("line.points", self.points, 2)
+        object.__setattr__(self, "cores", check_named_numbers("line.cores", self.cores))
+        object.__setattr__(self, "features", check_named_numbers("line.features", self.features))
+        object.__setattr__(self, "continuum", check_pair("line.continuum", self.continuum))
         inside = {"continuum start": self.continuum[0], "continuum stop": self.continuum[1], **self.cores}
         for name, wavelength in inside.items():
             if not self.start <= wavelength <= self.stop:
                 raise ConfigError(
                     f"line {self.name}: {name} at {wavelength} Å lies outside {self.start} to {self.stop} Å."
                 )
+        if not self.cores:
+            raise ConfigError("line.cores is empty, expected at least one core as {name: Å}.")
+        if self.rules.overexposed_run > self.points:
+            raise ConfigError(
+                f"line.rules.overexposed_run is {self.rules.overexposed_run}, expected at most the line's "
+                f"{self.points} points: nothing could be overexposed."
+            )
         if self.rules.core_ratio is not None:
             self._check_ratio()
-        object.__setattr__(self, "cores", dict(self.cores))
-        object.__setattr__(self, "features", dict(self.features))
-        object.__setattr__(self, "continuum", (float(self.continuum[0]), float(self.continuum[1])))
 
     def _check_ratio(self) -> None:
         if len(self.cores) < 2:

@@ -58,8 +58,10 @@ def iso(time: datetime) -> str:
 def check_identities(names: Sequence[object]) -> tuple[str, ...]:
     """The names if each is an observation's name with its prefix.
 
-    Raises ConfigError for anything else, such as a bare id, which YAML reads as an integer.
+    Raises ConfigError for anything else, such as a bare id, which YAML reads as an integer, and for no name at all.
     """
+    if not names:
+        raise ConfigError("observations is [], expected names, or null for all there are.")
     for name in names:
         if not isinstance(name, str) or not IDENTITY.fullmatch(name):
             what = " (a bare id is read as an integer)" if isinstance(name, int) else ""

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from preflare.checks import check_choice, check_number
 from preflare.errors import CatalogError, ConfigError
 from preflare.sun.catalog import Entry
 from preflare.sun.observation import Label, Phase, instant, iso
@@ -51,7 +52,9 @@ class Window:
 
     minutes: length; None for all there is. margin: minutes between the end of a PF window and the onset.
     after: "flare_end" or "nothing". label: AR, PF, QS or NA (unknown); None: as the catalog says.
-    onset, end: of the flare, ISO UTC; they take the place of the catalog's.
+    onset, end: of the flare, ISO UTC; they take the place of the catalog's. Another onset than the catalog's is
+        another flare, of which the catalog knows neither class, nor peak, nor end.
+    Raises ConfigError for values that cannot be meant.
     """
 
     minutes: float | None
@@ -62,14 +65,13 @@ class Window:
     end: str | None
 
     def __post_init__(self) -> None:
-        if self.minutes is not None and self.minutes <= 0:
-            raise ConfigError(f"window.minutes is {self.minutes}, expected more than 0, or null for all there is.")
-        if self.margin < 0:
-            raise ConfigError(f"window.margin is {self.margin} minutes, expected 0 or more.")
-        if self.after not in ("flare_end", "nothing"):
-            raise ConfigError(f"window.after is {self.after!r}, expected flare_end or nothing.")
-        if self.label is not None and self.label not in LABELS:
-            raise ConfigError(f"window.label is {self.label!r}, expected one of {', '.join(LABELS)}, or null.")
+        if self.minutes is not None:
+            # More than a day is a slip, and much more has no date.
+            minutes = check_number("window.minutes", self.minutes, maximum=1440, above=0, unit="minutes")
+            object.__setattr__(self, "minutes", minutes)
+        object.__setattr__(self, "margin", check_number("window.margin", self.margin, 0, 1440, unit="minutes"))
+        check_choice("window.after", self.after, ("flare_end", "nothing"))
+        check_choice("window.label", self.label, tuple(LABELS), or_null=True)
         for name in ("onset", "end"):
             text = getattr(self, name)
             try:
@@ -89,9 +91,12 @@ class Window:
         name = f"{label.prefix}_{id}"
         known = entry if label is not Label.UNKNOWN else None
         onset, end = self.onset, self.end
+        flare = None
         if label is Label.PF:
-            onset, end = onset or (known.onset if known else ""), end or (known.end if known else "")
-            _check_flare(name, onset, known.peak if known else "", end)
+            # The catalog's flare; with an onset of one's own that is not its, nothing is known of the flare.
+            flare = known if known and (onset is None or onset == known.onset) else None
+            onset, end = onset or (flare.onset if flare else ""), end or (flare.end if flare else "")
+            _check_flare(name, onset, flare.peak if flare else "", end)
             first, last = self._before(name, start, instant(onset))
         elif onset or end:
             raise ConfigError(
@@ -106,9 +111,9 @@ class Window:
             window_start=iso(first),
             window_end=iso(last),
             onset=onset or "",
-            peak=known.peak if known else "",
+            peak=flare.peak if flare else "",
             end=end or "",
-            flare_class=known.flare_class if known else "",
+            flare_class=flare.flare_class if flare else "",
             active_region=known.active_region if known else "",
             keep=keep,
             phase=phase,

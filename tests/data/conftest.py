@@ -13,7 +13,7 @@ from preflare.data.stream import StreamedSpectra
 from preflare.sun.line import Line, Rules
 from preflare.sun.observation import Block, Header, Label, Observation
 
-RULES = Rules(-100.0, 16183.0, 10, 10.0, None, None, 1.0)
+RULES = Rules(-100.0, 16183.0, 3, 10.0, None, None, 1.0)
 LINE = Line("made_up", "Made up", "NUV", 100.0, 110.0, 6, {"k": 103.0}, {}, (105.0, 105.5), RULES)
 
 WriteCube = Callable[..., Shard]

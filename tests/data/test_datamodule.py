@@ -330,7 +330,7 @@ def test_shards_of_another_line_are_refused(build, line: Line) -> None:
 
 def test_shards_of_two_origins_are_refused(build, make_shard, tmp_path: Path) -> None:
     fill(tmp_path, make_shard)
-    make_shard(tmp_path, Label.AR, 8, origin="level2")
+    make_shard(tmp_path / "real", Label.AR, 8, origin="level2").rename(tmp_path / "real.h5")
     with pytest.raises(ShardError, match="mixes shards of origins level2 and simulation"):
         build(tmp_path).setup()
 
@@ -406,9 +406,11 @@ def test_a_shard_that_changes_while_training_is_refused(build, root, tmp_path) -
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("batch_size", 0, "1 or more"),
-        ("seed", -1, "0 or more"),
-        ("workers", -1, "0 or more"),
+        ("batch_size", 0, "a whole number of 1 or more"),
+        ("batch_size", 2.5, "a whole number of 1 or more"),
+        ("batch_size", "abc", "a whole number of 1 or more"),
+        ("seed", -1, "a whole number of 0 or more"),
+        ("workers", -1, "a whole number of 0 or more"),
         ("resident", "maybe", "auto, true or false"),
         ("resident", 1, "auto, true or false"),
         ("resident", None, "auto, true or false"),
@@ -416,13 +418,17 @@ def test_a_shard_that_changes_while_training_is_refused(build, root, tmp_path) -
         ("memory", float("inf"), "a number of GiB above 0"),
         ("memory", float("nan"), "a number of GiB above 0"),
         ("memory", "2 GiB", "a number of GiB above 0"),
-        ("memory", True, "a number of GiB above 0"),
     ],
 )
 def test_values_that_cannot_be_meant_are_refused(build, key: str, value: object, expected: str) -> None:
     with pytest.raises(ConfigError) as raised:
         build(**{key: value})
     assert str(raised.value).startswith(f"data.{key} is {value!r}, expected {expected}")
+
+
+def test_a_root_that_is_a_number_is_refused(line: Line) -> None:
+    with pytest.raises(ConfigError, match="data.root is 2014, expected the path of a file or folder, as text: ./2014"):
+        FlareDataModule(2014, line, Partitioner(0, 1, 0, 1.0), batch_size=16, seed=3)  # type: ignore[arg-type]
 
 
 def test_memory_that_holds_no_two_batches_for_each_worker_is_refused(build) -> None:

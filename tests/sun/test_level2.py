@@ -1,5 +1,6 @@
 """Reading a raster file: against astropy's WCS, numpy.interp, irispy and what was written."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -76,7 +77,8 @@ def test_the_header(tmp_path: Path, line: Line) -> None:
 
 
 def test_the_far_ultraviolet_has_its_own_exposure_time(tmp_path: Path) -> None:
-    fuv = Line("c_ii", "C II", "FUV", 1332.01, 1332.1, 5, {"a": 1332.05}, {}, (1332.02, 1332.03), RULES)
+    rules = replace(RULES, overexposed_run=3)
+    fuv = Line("c_ii", "C II", "FUV", 1332.01, 1332.1, 5, {"a": 1332.05}, {}, (1332.02, 1332.03), rules)
     found = Raster.open(raster().write(tmp_path / "a.fits"), fuv)
     assert found.hdu == 1
     np.testing.assert_array_equal(found.exposure, 99.0)

@@ -38,8 +38,17 @@ def test_the_config_is_plain_after_instantiation(line: Line) -> None:
     ("change", "message"),
     [
         ({"detector": "SJI"}, "expected NUV or FUV"),
-        ({"points": 1}, "not increasing"),
-        ({"start": 2806.0}, "not increasing"),
+        ({"detector": 3}, "line.detector is 3, expected NUV or FUV"),
+        ({"name": 5}, "line.name is 5, expected text"),
+        ({"title": None}, "line.title is null, expected text"),
+        ({"points": 1}, "line.points is 1, expected a whole number of 2 or more"),
+        ({"points": 240.0}, "line.points is 240.0, expected a whole number"),
+        ({"start": 2806.0}, "line.stop is 2805.72, expected a number of Å above 2806"),
+        ({"start": "abc"}, "line.start is 'abc', expected a number of Å"),
+        ({"cores": {}}, "line.cores is empty"),
+        ({"cores": {"k": "abc", "h": 2803.5}}, "line.cores.k is 'abc', expected a number"),
+        ({"features": [2798.0]}, "line.features is .2798.0., expected names with numbers"),
+        ({"continuum": (2800.0,)}, "line.continuum is .2800.0., expected two increasing numbers"),
         ({"cores": {"k": 2796.34, "C II": 1335.7}}, "C II at 1335.7 Å lies outside"),
         ({"continuum": (2790.0, 2800.0)}, "continuum start at 2790.0 Å lies outside"),
         ({"cores": {"k": 2796.34}}, "a core ratio needs two"),
@@ -53,14 +62,29 @@ def test_a_line_that_cannot_be(line: Line, change: dict, message: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"core_ratio": (2.3, 0.7)}, "0 < lowest < highest"),
+        ({"core_ratio": (2.3, 0.7)}, "line.rules.core_ratio is .2.3, 0.7., expected two increasing numbers above 0"),
+        ({"core_ratio": [3]}, "line.rules.core_ratio is .3., expected two"),
+        ({"core_ratio": 3}, "line.rules.core_ratio is 3, expected two"),
         ({"overexposed_run": 1}, "2 or more"),
+        ({"overexposed_run": 10.5}, "line.rules.overexposed_run is 10.5, expected a whole number"),
+        ({"overexposed_run": 241}, "line.rules.overexposed_run is 241, expected at most the line's 240 points"),
+        ({"low_signal": -5}, "line.rules.low_signal is -5, expected a number of DN/s of 0 or more"),
+        ({"low_signal": "abc"}, "line.rules.low_signal is 'abc', expected a number"),
+        ({"null": None}, "line.rules.null is null, expected a number"),
+        ({"saturation": -200}, "line.rules.saturation is -200, expected a number of DN above -100"),
+        ({"peak_halfwidth": 0}, "line.rules.peak_halfwidth is 0, expected a number of Å above 0"),
+        ({"ratio_halfwidth": True}, "line.rules.ratio_halfwidth is true, expected a number of Å above 0"),
         ({"ratio_halfwidth": 0.01}, "half a step of the grid"),
     ],
 )
 def test_rules_that_cannot_be(line: Line, change: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         replace(line, rules=replace(line.rules, **change))
+
+
+def test_a_whole_number_for_a_limit_is_the_same_limit(line: Line) -> None:
+    rules = replace(line.rules, low_signal=10, core_ratio=[1, 2])
+    assert type(rules.low_signal) is float and rules == replace(line.rules, core_ratio=(1.0, 2.0))
 
 
 def test_one_core_needs_no_ratio(line: Line) -> None:

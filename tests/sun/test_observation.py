@@ -80,6 +80,8 @@ def test_identities() -> None:
     assert check_identities(names) == names
     with pytest.raises(ConfigError, match=r"a bare id is read as an integer"):
         check_identities([201403291409383860258481])
+    with pytest.raises(ConfigError, match=r"observations is \[\], expected names, or null"):
+        check_identities([])
     for name in ("20140329_140938_3860258481", "XX_20140329_140938_3860258481", "PF_20140329_140938_3860258481.h5"):
         with pytest.raises(ConfigError, match="is not a name; expected a prefix and an id"):
             check_identities([name])

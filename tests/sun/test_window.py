@@ -26,7 +26,7 @@ def window(name: str = "paper", **changes: object) -> Window:
 
 
 def entry(label: Label, onset: str = "", peak: str = "", end: str = "") -> Entry:
-    return Entry(7, label, ID, onset, peak, end, "M1.0" if onset else "", "12017", "", False)
+    return Entry(7, label, ID, onset, peak, end, "M1.0", "12017", "", False)
 
 
 def minutes(repeats: int = 90, steps: int = 4) -> np.ndarray:
@@ -116,9 +116,27 @@ def test_a_flare_in_no_catalog() -> None:
     assert (found.phase[60:71, 0] == FLARE).all() and (found.phase[71:] == OUT).all()
 
 
-def test_an_onset_takes_the_place_of_the_catalogs() -> None:
-    found = cut(window(onset="2014-03-29T15:20"), entry(Label.PF, "2014-03-29T15:00:00.000"))
-    assert (found.onset, found.number) == ("2014-03-29T15:20:00.000", 7)
+KNOWN = entry(Label.PF, "2014-03-29T15:10:00.000", "2014-03-29T15:12:00.000", "2014-03-29T15:20:00.000")
+
+
+@pytest.mark.parametrize("onset", ["2014-03-29T14:50", "2014-03-29T15:15", "2014-03-29T15:25"])
+def test_another_onset_than_the_catalogs_is_another_flare(onset: str) -> None:
+    found = cut(window(onset=onset), KNOWN)
+    assert (found.onset, found.number, found.active_region) == (f"{onset}:00.000", 7, "12017")
+    assert (found.flare_class, found.peak, found.end) == ("", "", "")
+    assert cut(window(onset=onset, end="2014-03-29T15:28"), KNOWN).end == "2014-03-29T15:28:00.000"
+
+
+@pytest.mark.parametrize("onset", [None, "2014-03-29T15:10Z"])
+def test_the_catalogs_onset_is_the_catalogs_flare(onset: str | None) -> None:
+    found = cut(window(onset=onset), KNOWN)
+    assert (found.onset, found.flare_class) == (KNOWN.onset, "M1.0")
+    assert (found.peak, found.end) == (KNOWN.peak, KNOWN.end)
+    assert cut(window(onset=onset, end="2014-03-29T15:18"), KNOWN).end == "2014-03-29T15:18:00.000"
+
+
+def test_what_does_not_flare_has_no_flares_class() -> None:
+    assert cut(window(label="AR"), KNOWN).flare_class == cut(window("all"), KNOWN).flare_class == ""
 
 
 def test_all_is_everything_and_unknown(caplog: pytest.LogCaptureFixture) -> None:
@@ -161,10 +179,11 @@ def test_no_exposure_in_the_window() -> None:
         cut(window(onset="2014-03-29T20:00"), entry(Label.PF))
 
 
-@pytest.mark.parametrize("what", ["peak", "end"])
-def test_a_flare_that_ends_before_it_begins(what: str) -> None:
-    with pytest.raises(ConfigError, match=f"after its {what} at"):
-        cut(window(onset="2014-03-29T15:30"), entry(Label.PF, **{what: "2014-03-29T15:10:00.000"}))
+def test_a_flare_that_ends_before_it_begins() -> None:
+    with pytest.raises(ConfigError, match="onset at 2014-03-29T15:30:00.000, after its end at 2014-03-29T15:20:00.000"):
+        cut(window(onset="2014-03-29T15:30", end="2014-03-29T15:20"), KNOWN)
+    with pytest.raises(ConfigError, match="after its end at 2014-03-29T15:05:00.000"):
+        cut(window(end="2014-03-29T15:05"), KNOWN)
 
 
 def test_an_onset_without_a_flare() -> None:
@@ -175,10 +194,16 @@ def test_an_onset_without_a_flare() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"minutes": 0}, "window.minutes is 0"),
+        ({"minutes": 0}, "window.minutes is 0, expected a number of minutes above 0"),
+        ({"minutes": "abc"}, "window.minutes is 'abc', expected a number of minutes"),
+        ({"minutes": 1e300}, "window.minutes is 1e.300, expected .* at most 1440"),
+        ({"margin": "abc"}, "window.margin is 'abc', expected a number of minutes from 0 to 1440"),
+        ({"margin": float("nan")}, "window.margin is nan"),
+        ({"label": OmegaConf.create(["PF"])}, "window.label is .'PF'., expected"),
+        ({"after": None}, "window.after is null, expected flare_end or nothing"),
         ({"margin": -1}, "window.margin is -1"),
         ({"after": "always"}, "expected flare_end or nothing"),
-        ({"label": "pf"}, "expected one of NA, AR, PF, QS"),
+        ({"label": "pf"}, "expected NA, AR, PF, QS or null"),
         ({"onset": "half past six"}, "window.onset is 'half past six', expected a UTC time"),
         ({"end": 3}, "window.end is 3, expected a UTC time"),
     ],
