@@ -8,7 +8,6 @@ python ingest.py --help                            every choice
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from preflare.checks import check_path
 from preflare.command import verb
 from preflare.data import shard
 from preflare.errors import ConfigError
@@ -58,7 +58,12 @@ class Config:
 def main(config: DictConfig) -> None:
     """Write the shards that are not there yet, and print what all of them hold."""
     wanted = _wanted(config.observations)
-    root = Path(config.data.root)
+    root = check_path("data.root", config.data.root)
+    if config.catalog is not None and "catalog" not in config.source:
+        raise ConfigError(
+            f"catalog={config.catalog} is given, but this source does not read a catalog. "
+            "Leave it out, or choose source=folder."
+        )
     line, source = instantiate(config.line), instantiate(config.source)
     console = Console()
     found: dict[str, bool] = {}

@@ -186,6 +186,61 @@ def test_a_catalog_that_cannot_be_read(refused: Callable[..., str], rasters: Pat
     assert "expected label, id" in refused(f"source.path={rasters}", f"catalog={tmp_path / 'own.csv'}")
 
 
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("line.rules.low_signal=abc", "line.rules.low_signal is 'abc', expected a number of DN/s of 0 or more."),
+        ("line.rules.low_signal=-5", "line.rules.low_signal is -5, expected a number of DN/s of 0 or more."),
+        ("line.rules.core_ratio=[3]", "line.rules.core_ratio is [3], expected two increasing numbers above 0"),
+        ("line.rules.overexposed_run=300", "line.rules.overexposed_run is 300, expected at most the line's 240 points"),
+        ("window.minutes=abc", "window.minutes is 'abc', expected a number of minutes above 0"),
+        ("window.margin=abc", "window.margin is 'abc', expected a number of minutes from 0 to 1440."),
+        ("source.path=5", "source.path is 5, expected the path of a file or folder, as text: ./5."),
+        ("observations=[]", "observations is [], expected names, or null for all there are."),
+        ("data.root=''", "data.root is '', expected the path of a file or folder"),
+        ("data.root=rasters/0.fits", "No shard can be written into rasters/0.fits (it is a file, or below one)."),
+        ("data.root=rasters/0.fits/x", "No shard can be written into rasters/0.fits/x (it is a file, or below one)."),
+    ],
+)
+def test_values_that_cannot_be_meant(
+    refused: Callable[..., str], rasters: Path, tmp_path: Path, argument: str, sentence: str
+) -> None:
+    assert refused(f"source.path={rasters}", "window=all", argument).startswith(sentence)
+    assert [item.name for item in tmp_path.iterdir()] == ["rasters"]
+
+
+def test_a_refusal_leaves_no_folder(refused: Callable[..., str], tmp_path: Path) -> None:
+    Level2File(np.full((3, 4, 280), -200.0), np.arange(3.0)).write(tmp_path / "rasters" / "0.fits")
+    refused(f"source.path={tmp_path / 'rasters'}", "window=all")
+    assert [item.name for item in tmp_path.iterdir()] == ["rasters"]
+
+
+def test_another_flare_has_not_the_class_of_the_catalogs(verb: RunVerb, rasters: Path, tmp_path: Path) -> None:
+    arguments = ("ingest", "source=folder", f"source.path={rasters}", "window.label=PF")
+    assert verb(*arguments, "window.onset=2014-03-29T14:14") == 0
+    header = Shard.open(tmp_path / "data" / "folder" / f"PF_{ID}.h5").header
+    assert (header.flare_class, header.peak, header.end) == ("", "", "")
+    assert header.number == 4, "the observation is still the catalog's"
+
+
+def test_a_catalog_that_is_not_read(verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verb("ingest", "simulation=tiny", "catalog=/nowhere.csv") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("catalog=/nowhere.csv is given, but this source does not read a catalog.")
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_origins_in_a_folder(
+    verb: RunVerb, rasters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verb("ingest", "source=folder", f"source.path={rasters}", "window=all", "data.root=shards") == 0
+    capsys.readouterr()
+    assert verb("ingest", "simulation=tiny", f"observations=PF_{ID}", "data.root=shards") == 1
+    said = capsys.readouterr().err
+    assert f"shards holds shards of origin level2 (NA_{ID}.h5), PF_{ID} is of origin simulation." in said
+    assert [path.name for path in (tmp_path / "shards").iterdir()] == [f"NA_{ID}.h5"]
+
+
 # Real files.
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from preflare.checks import check_integer, check_number
 from preflare.errors import PartitionError
 from preflare.sun.observation import Header, Label
 
@@ -50,7 +51,7 @@ class Partitioner:
     test_share: the most spectra a test or validation side may have, as a share of those that train
         (0.4 in the authors' code, 2/3 in the paper's text).
 
-    Raises PartitionError for values that cannot be meant.
+    Raises ConfigError for values that cannot be meant.
     """
 
     seed: int
@@ -59,19 +60,15 @@ class Partitioner:
     test_share: float
 
     def __post_init__(self) -> None:
-        _check_integer("seed", self.seed, 0, 2**32 - 1)
-        _check_integer("test_observations", self.test_observations, 1)
-        _check_integer("validation", self.validation, 0)
-        share = self.test_share
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
-            raise PartitionError(
-                f"partition.test_share is {share!r}, expected a number above 0 and at most 1, such as 0.4."
-            )
+        check_integer("partition.seed", self.seed, 0, 2**32 - 1)
+        check_integer("partition.test_observations", self.test_observations, 1)
+        check_integer("partition.validation", self.validation, 0)
+        check_number("partition.test_share", self.test_share, maximum=1, above=0)
 
     def observations(self, headers: Sequence[Header]) -> dict[str, tuple[str, ...]]:
         """Side -> names, drawn class by class from the observations in catalog order.
 
-        Raises PartitionError if an observation appears twice, or if a class has too few.
+        Raises PartitionError if an observation appears twice, also under two labels, or if a class has too few.
         """
         _check_unique(headers)
         drawn: dict[str, list[str]] = {side: [] for side in SIDES}
@@ -131,19 +128,16 @@ class Partitioner:
             )
 
 
-def _check_integer(name: str, value: object, lowest: int, highest: int | None = None) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < lowest or (highest is not None and value > highest):  # type: ignore[operator]
-        limit = f"from {lowest} to {highest}" if highest is not None else f"of {lowest} or more"
-        raise PartitionError(f"partition.{name} is {value!r}, expected a whole number {limit}.")
-
-
 def _check_unique(headers: Sequence[Header]) -> None:
-    names = [header.name for header in headers]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    # By id: AR and PF shards of one observation hold the same spectra.
+    names: dict[str, list[str]] = {}
+    for header in headers:
+        if header.label in CLASSES:
+            names.setdefault(header.id, []).append(header.name)
+    twice = sorted({name for same in names.values() if len(same) > 1 for name in same})
     if twice:
         raise PartitionError(
-            f"There is more than one shard of {', '.join(twice)}, which could then train and test at once. "
+            f"There is more than one shard of {' and '.join(twice)}, which could then train and test at once. "
             "Keep one of them."
         )
 

@@ -21,6 +21,7 @@ Every dataset carries the SHA-256 of its bytes in C order; ``digest`` is the SHA
 attributes, so that a change of anything is seen. Files are written beside their place and renamed into it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -88,30 +89,85 @@ def write(root: Path, observation: Observation) -> tuple[Path, bool]:
     """Write an observation into the folder root; returns its path and whether it was written.
 
     An observation that is already there from the same sources by the same recipe is left alone (False).
-    Raises ShardError if it is there from others, or if the blocks do not add up to the stated size;
-    then, and on any other exception, nothing is left behind.
+    Raises ShardError if it is there from others, if the folder holds shards of another origin or cannot be
+    written to, or if the blocks do not add up to the stated size; then, and on any other exception, nothing is
+    left behind.
     """
     header = observation.header
     path = root / f"{header.name}.h5"
-    if path.exists():
+    if _there(root, header):
         _check_same(Shard.open(path), header)
         return path, False
-    root.mkdir(parents=True, exist_ok=True)
     scratch = root / f".{header.name}.{os.getpid()}.part"
-    try:
-        with h5py.File(scratch, "w", locking="best-effort") as file:
-            _write_attributes(file, header)
-            _write_plain(file, "wavelength", header.wavelength, "Angstrom")
-            file["wavelength"].dims[0].label = "wavelength"
-            _write_blocks(file, observation)
-            if observation.goes is not None:
-                for name, unit in (("time", "s"), ("flux", "W/m2")):
-                    _write_plain(file, f"goes/{name}", getattr(observation.goes, name), unit)
-            file.attrs["digest"] = _digest(file)
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with _folder(root):
+        try:
+            with _create_file(scratch) as file:
+                _write_attributes(file, header)
+                _write_plain(file, "wavelength", header.wavelength, "Angstrom")
+                file["wavelength"].dims[0].label = "wavelength"
+                _write_blocks(file, observation)
+                if observation.goes is not None:
+                    for name, unit in (("time", "s"), ("flux", "W/m2")):
+                        _write_plain(file, f"goes/{name}", getattr(observation.goes, name), unit)
+                file.attrs["digest"] = _digest(file)
+            os.replace(scratch, path)
+        finally:
+            scratch.unlink(missing_ok=True)
     return path, True
+
+
+@contextlib.contextmanager
+def _folder(root: Path) -> Iterator[None]:
+    """The folder root, made with its parents if need be; of those, on an exception, the empty ones go again."""
+    new: list[Path] = []
+    try:
+        try:
+            new += [folder for folder in (root, *root.parents) if not folder.exists()]
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(root, error) from error
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for folder in new:
+                folder.rmdir()
+        raise
+
+
+def _create_file(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "w", locking="best-effort")
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+
+
+def _unwritable(root: Path, error: OSError) -> ShardError:
+    reason = os.strerror(error.errno) if error.errno else _first_line(error)
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        reason = "it is a file, or below one"
+    return ShardError(f"No shard can be written into {root} ({reason}). Choose another folder with data.root=DIR.")
+
+
+def _there(root: Path, header: Header) -> bool:
+    """Whether the folder holds a shard of this name. Raises ShardError if it holds shards of another origin."""
+    try:
+        paths = sorted(root.glob("*.h5")) if root.is_dir() else []
+    except OSError as error:
+        raise _unwritable(root, error) from error
+    for path in paths:
+        try:
+            with h5py.File(path, "r", locking="best-effort") as file:
+                origin = str(file.attrs["origin"])
+        except (OSError, KeyError):
+            continue
+        if origin != header.origin:
+            raise ShardError(
+                f"{root} holds shards of origin {origin} ({path.name}), {header.name} is of origin {header.origin}. "
+                "Keep one origin in a folder: choose another with data.root=DIR."
+            )
+        # One tells, as no other was let in; only what cannot be read does not.
+        break
+    return f"{header.name}.h5" in {path.name for path in paths}
 
 
 def _check_same(found: "Shard", header: Header) -> None:

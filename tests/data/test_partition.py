@@ -10,7 +10,7 @@ from scipy import stats
 
 from preflare.command import CONF
 from preflare.data.partition import SIDES, Partition, Partitioner
-from preflare.errors import PartitionError
+from preflare.errors import ConfigError, PartitionError
 from preflare.sun.observation import Header, Label
 
 # The paper's observations in catalog order.
@@ -62,7 +62,7 @@ def catalog() -> list[Header]:
 def small(ar: int = 8, pf: int = 9) -> list[Header]:
     """Observations that are in no catalog."""
     return [
-        header(f"2014{i:04}_000000_0000000000", label)
+        header(f"2014{i:04}_000000_000000000{int(label)}", label)
         for label, count in ((Label.AR, ar), (Label.PF, pf))
         for i in range(count)
     ]
@@ -231,7 +231,7 @@ def test_undersampling_takes_every_spectrum_as_often() -> None:
 
 def test_a_tiny_observation_beside_large_ones_is_still_used() -> None:
     headers = small(3, 3)
-    tiny = "PF_20140000_000000_0000000000"
+    tiny = "PF_20140000_000000_0000000001"
     # Where the tiny one trains, chance alone would take it in one of ten draws.
     clean = {h.name: np.ones((5000 if h.label is Label.PF else 500, 1, 1), bool) for h in headers}
     clean[tiny] = np.ones((1, 1, 1), bool)
@@ -294,6 +294,17 @@ def test_two_shards_of_one_observation_are_refused() -> None:
         paper().observations([*headers, headers[3]])
 
 
+def test_one_observation_as_ar_and_as_pf_is_refused() -> None:
+    twice = header(PF[4], Label.AR, 30)
+    with pytest.raises(PartitionError, match=f"more than one shard of AR_{PF[4]} and PF_{PF[4]}, which could then"):
+        paper().observations([*catalog(), twice])
+
+
+def test_what_enters_no_partition_may_be_there_twice() -> None:
+    others = [header(PF[4], Label.UNKNOWN), header(AR[4], Label.QS)]
+    assert paper(4).observations([*catalog(), *others]) == paper(4).observations(catalog())
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -301,8 +312,8 @@ def test_two_shards_of_one_observation_are_refused() -> None:
         ("seed", 2**32, "partition.seed is 4294967296"),
         ("seed", 1.5, "partition.seed is 1.5"),
         ("seed", "one", "partition.seed is 'one'"),
-        ("seed", None, "partition.seed is None"),
-        ("seed", True, "partition.seed is True"),
+        ("seed", None, "partition.seed is null"),
+        ("seed", True, "partition.seed is true"),
         ("test_observations", 0, "partition.test_observations is 0, expected a whole number of 1 or more."),
         ("validation", -1, "partition.validation is -1, expected a whole number of 0 or more."),
         ("test_share", 0, "partition.test_share is 0, expected a number above 0"),
@@ -313,6 +324,6 @@ def test_two_shards_of_one_observation_are_refused() -> None:
 )
 def test_values_that_cannot_be_meant_are_refused(key: str, value: object, message: str) -> None:
     values = {"seed": 0, "test_observations": 5, "validation": 0, "test_share": 0.4} | {key: value}
-    with pytest.raises(PartitionError) as raised:
+    with pytest.raises(ConfigError) as raised:
         Partitioner(**values)
     assert str(raised.value).startswith(message)

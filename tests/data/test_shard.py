@@ -1,5 +1,6 @@
 """The shard format: what goes in comes out, and everything else is refused with nothing half-written."""
 
+import errno
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from preflare.sun.goes import Goes
 from preflare.sun.line import Line, Rules
 from preflare.sun.observation import Block, Header, Label, Observation
 
-RULES = Rules(-100.0, 16183.0, 10, 10.0, None, None, 1.0)
+RULES = Rules(-100.0, 16183.0, 3, 10.0, None, None, 1.0)
 LINE = Line("made_up", "Made up", "NUV", 100.0, 110.0, 6, {"k": 103.0}, {}, (105.0, 105.5), RULES)
 HEADER = Header(
     id="20140329_140938_3860258481",
@@ -147,8 +148,12 @@ def broken() -> Iterator[Block]:
 )
 def test_nothing_is_left_of_a_failure(tmp_path: Path, changes: dict, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
-        shard.write(tmp_path, observation(**changes))
+        shard.write(tmp_path / "new" / "folder", observation(**changes))
     assert not list(tmp_path.iterdir())
+    (tmp_path / "old").mkdir()
+    with pytest.raises(error, match=message):
+        shard.write(tmp_path / "old" / "folder", observation(**changes))
+    assert [path.name for path in tmp_path.rglob("*")] == ["old"], "what was there stays"
 
 
 def test_truth_in_some_blocks_only(tmp_path: Path) -> None:
@@ -233,9 +238,50 @@ def test_open_all(written: Path) -> None:
 
 def test_origins_do_not_mix(written: Path) -> None:
     real = replace(HEADER, id="20140101_140938_3860258481", origin="level2")
-    shard.write(written.parent, observation(header=real))
+    message = f"holds shards of origin simulation \\({written.name}\\), {real.name} is of origin level2.*data.root=DIR"
+    with pytest.raises(ShardError, match=message):
+        shard.write(written.parent, observation(header=real))
+    with pytest.raises(ShardError, match=message):
+        (written.parent / "broken.h5").write_text("no shard, sorted first")
+        shard.write(written.parent, observation(header=real))
+    assert {path.name for path in written.parent.iterdir()} == {written.name, "broken.h5"}
+    shard.write(written.parent, observation(header=replace(real, origin="simulation")))
+
+
+def test_origins_that_were_mixed_by_hand(written: Path, tmp_path: Path) -> None:
+    real = replace(HEADER, id="20140101_140938_3860258481", origin="level2")
+    path, _ = shard.write(tmp_path / "real", observation(header=real))
+    path.rename(written.parent / path.name)
     with pytest.raises(ShardError, match="mixes shards of origins level2 and simulation"):
         shard.open_all(written.parent, LINE)
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for root in (tmp_path / "file", tmp_path / "file" / "shards"):
+        with pytest.raises(ShardError, match=f"No shard can be written into {root} .it is a file, or below one"):
+            shard.write(root, observation())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("call", ["is_dir", "mkdir"])
+def test_a_folder_where_one_may_not_look_or_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def refuse(self: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "not allowed")
+
+    monkeypatch.setattr(Path, call, refuse)
+    with pytest.raises(ShardError, match="shards .Permission denied.. Choose another folder with data.root=DIR"):
+        shard.write(tmp_path / "shards", observation())
+
+
+def test_a_folder_that_takes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("Unable to create file\nand a second line")
+
+    monkeypatch.setattr(shard.h5py, "File", refuse)
+    with pytest.raises(ShardError, match="new .Unable to create file.. Choose"):
+        shard.write(tmp_path / "new", observation())
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_x_ray_curve_is_kept_and_digested(tmp_path: Path) -> None:
