@@ -38,6 +38,7 @@ class Config:
     maps: list[str] = MISSING
     precision: str = MISSING
     workers: int | None = None
+    faithfulness: int = MISSING
     expected_gradients: Any = MISSING
 
 
@@ -49,7 +50,7 @@ def main(config: DictConfig) -> None:
     from hydra.utils import instantiate
     from rich.console import Console
 
-    from preflare.explain import ensemble, summary
+    from preflare.explain import assessment, ensemble, summary
     from preflare.explain.explanation import Explanation
 
     by = ensemble.read(Path(config.run))
@@ -63,12 +64,16 @@ def main(config: DictConfig) -> None:
         config.maps,
         config.precision,
         config.workers,
+        config.faithfulness,
         instantiate(config.expected_gradients),
     )
     root, where = (Path(path) if path else None for path in (config.data.root, config.shards))
     cubes = explanation(by, root, where, config.observations)
     console = Console()
     console.print(summary.table([summary.summarise(cube) for cube in cubes]))
+    tested = by.folder.cubes / "faithfulness.csv"
+    if where is None and config.faithfulness:
+        console.print(assessment.table(assessment.read(tested)))
     console.print(f"Saliency cubes: {by.folder.cubes}", soft_wrap=True)
 
 

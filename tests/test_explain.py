@@ -11,7 +11,7 @@ import torch
 from preflare import run
 from preflare.sun.observation import Label
 
-FEW = ("sample=6", "expected_gradients.baselines=8", "expected_gradients.positions=1")
+FEW = ("sample=6", "expected_gradients.baselines=8", "expected_gradients.positions=1", "faithfulness=6")
 
 
 def held_out(folder: Path) -> list[str]:
@@ -23,8 +23,10 @@ def test_the_held_out_observations_are_explained(
 ) -> None:
     assert verb("explain", f"run={own_run}", f"data.root={own_run.parent / 'shards'}", *FEW) == 0
     names = held_out(own_run)
-    assert sorted(path.stem for path in (own_run / "cubes").iterdir()) == names
+    assert sorted(path.stem for path in (own_run / "cubes").glob("*.h5")) == names
     printed = capsys.readouterr().out
+    assert "How far to trust the explanations, on 6 spectra" in printed
+    assert (own_run / "cubes" / "faithfulness.csv").is_file()
     assert all(name in printed for name in names)
     assert printed.splitlines()[-1] == f"Saliency cubes: {own_run / 'cubes'}"
 

@@ -1,6 +1,5 @@
 """What the verb explain does: trained networks and shards in, one saliency cube per observation out."""
 
-import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,29 +14,23 @@ from hydra.utils import instantiate
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
-from torch import nn
 
-from preflare.data.batches import SpectraDataset
-from preflare.data.datamodule import FlareDataModule
 from preflare.data.partition import CLASSES
 from preflare.data.shard import Shard, open_all
-from preflare.data.stream import StreamedSpectra
 from preflare.errors import ConfigError, ShardError
-from preflare.explain import activation_maps, cube, ensemble
+from preflare.explain import activation_maps, assessment, cube, ensemble
 from preflare.explain.committee import Committee
 from preflare.explain.cube import Attribute, Cube
-from preflare.explain.engine import Engine, cores
+from preflare.explain.engine import cores
 from preflare.explain.ensemble import Ensemble
-from preflare.explain.expected_gradients import ExpectedGradients, Paths
+from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.parts import Arrays, Parts
-from preflare.explain.representatives import forward
-from preflare.explain.target import QUANTITY
+from preflare.explain.work import Work
 from preflare.run import Run
 from preflare.sun.observation import Phase, check_identities
 
-# Spectra read at a time, which is also what is done between two savings of the work; and training spectra that
-# distances are measured from, and that representatives are chosen by.
-READ, TRAINING, SAMPLE = 16384, 4096, 200
+# Spectra read at a time, which is also what is done between two savings of the work.
+READ = 16384
 
 ORIGINS = {"level2": "real IRIS data", "simulation": "the simulated Sun"}
 
@@ -57,6 +50,7 @@ class Explanation:
     maps: the activation maps that are computed beside expected gradients, of activation_maps.MAPS.
     precision: of stored attributions, float32 or float16. workers: threads, which change nothing but the time; None
         for one on each core.
+    faithfulness: spectra of the runs' own observations that the explanations are put to the test on; 0 for none.
     """
 
     checkpoint: str
@@ -68,6 +62,7 @@ class Explanation:
     maps: Sequence[str]
     precision: str
     workers: int | None
+    faithfulness: int
     expected_gradients: ExpectedGradients
 
     def __post_init__(self) -> None:
@@ -83,6 +78,8 @@ class Explanation:
             raise ConfigError(f"precision is {self.precision!r}, expected float32 or float16.")
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"workers is {self.workers}, expected 1 or more, or null for one on each core.")
+        if self.faithfulness < 0:
+            raise ConfigError(f"faithfulness is {self.faithfulness}, expected a number of spectra, or 0 for none.")
         if self.sample is not None and self.sample < 1:
             raise ConfigError(f"sample is {self.sample}, expected 1 or more, or null for every spectrum.")
 
@@ -108,7 +105,17 @@ class Explanation:
             only = by.held_out()
         shards = open_all(where or home, line, only)
         check_unchanged(by.runs[0], home, open_all(home, line))
-        work = _Work(self, by, home)
+        work = Work(
+            by,
+            home,
+            self.checkpoint,
+            self.members,
+            self.representatives,
+            self.maps,
+            self.expected_gradients,
+            self.seed,
+            self.workers or cores(),
+        )
         trained_on = by.runs[0].record["trained_on"]["origin"]
         foreign = sorted({shard.header.origin for shard in shards} - {trained_on})
         if foreign:
@@ -122,7 +129,7 @@ class Explanation:
         with _progress() as progress:
             for shard in shards:
                 path = by.folder.cube(cube_name(by, shard))
-                attributes = work.about(shard)
+                attributes = work.about(shard) | self._about()
                 if cube.is_same(path, attributes):
                     already += 1
                 else:
@@ -130,12 +137,35 @@ class Explanation:
                         log.info("%s was made in another way; it is replaced.", path)
                     self._explain(work, shard, path, attributes, progress)
                 cubes.append(Cube.open(path))
+        tested = by.folder.cubes / "faithfulness.csv"
+        if where is None and self.faithfulness and not (already == len(shards) and tested.is_file()):
+            assessment.write(tested, self._assess(work, shards, cubes))
         if already:
             log.info("%d of %d observations were already explained in this way.", already, len(shards))
         return cubes
 
+    def _assess(self, work: Work, shards: Sequence[Shard], cubes: Sequence[Cube]) -> list[assessment.Row]:
+        """Of those who explained the first observation, on spectra of all that they explained."""
+        members = cubes[0].attributes["members"]
+        theirs = [(s, c) for s, c in zip(shards, cubes, strict=True) if c.attributes["members"] == members]
+        stream = np.random.default_rng(self.seed)
+        spectra, after, before = [], [], []
+        for number, (shard, one) in enumerate(theirs):
+            index = one.explained()
+            share = len(range(number, self.faithfulness, len(theirs)))
+            chosen = np.sort(stream.choice(index, min(share, len(index)), replace=False))
+            spectra.append(_gather(shard, "spectra", chosen))
+            if "changed_normalised" in shard.truth:
+                after.append(_gather(shard, "truth/changed_normalised", chosen) > 0)
+                before.append(_gather(shard, "truth/changed", chosen) > 0)
+        together = torch.from_numpy(np.concatenate(spectra))
+        truth = assessment.Truth(np.concatenate(after), np.concatenate(before)) if after else None
+        committee, paths, _ = work.committee(theirs[0][0])
+        methods = assessment.usual(together, paths, work.maps, work.workers)
+        return assessment.assess(methods, committee.networks, together, paths, truth)
+
     def _explain(
-        self, work: "_Work", shard: Shard, path: Path, attributes: Mapping[str, Attribute], progress: Progress
+        self, work: Work, shard: Shard, path: Path, attributes: Mapping[str, Attribute], progress: Progress
     ) -> None:
         phase = shard.read("phase")
         committee, paths, source = work.committee(shard)
@@ -174,6 +204,14 @@ class Explanation:
         parts.remove()
         progress.remove_task(task)
 
+    def _about(self) -> dict[str, Attribute]:
+        return {
+            "spectra": self.spectra,
+            "sample": "all" if self.sample is None else self.sample,
+            "sample_seed": self.seed,
+            "precision": self.precision,
+        }
+
     def _score(self, committee: Committee, shard: Shard, advance: Callable[[int], None]) -> Arrays:
         """What is said of every spectrum wanted, (repeat, step, slit) float32; NaN elsewhere."""
         found: Arrays = {"score": np.full(shard.shape[:3], np.nan, dtype=np.float32)}
@@ -198,143 +236,6 @@ class Explanation:
         return np.sort(random.choice(there, min(self.sample, len(there)), replace=False))
 
 
-class _Work:
-    """An ensemble at work: its networks and training sides, each made once."""
-
-    def __init__(self, settings: Explanation, by: Ensemble, home: Path) -> None:
-        self.settings = settings
-        self.by = by
-        self.home = home
-        self.networks = [one.network(settings.checkpoint) for one in by.runs]
-        self.digests = [_digest(network) for network in self.networks]
-        self._data: dict[str, FlareDataModule] = {}
-        self._chosen: dict[tuple[int, ...], list[int]] = {}
-        self._committees: dict[object, tuple[Committee, Paths, Arrays]] = {}
-        if settings.maps and activation_maps.explained_layer(self.networks[0]) is None:
-            log.info("%s has no convolution: the cubes have no activation maps.", type(self.networks[0]).__name__)
-
-    def members(self, shard: Shard) -> list[int]:
-        """Who explains an observation."""
-        candidates = self.by.candidates(self.settings.members, self.by.sides(shard.name, shard.digest))
-        if self.settings.members != "representative" or len(candidates) <= self.settings.representatives:
-            return candidates
-        if tuple(candidates) not in self._chosen:
-            data = self._train(candidates[0])
-            train = data.datasets["train"]
-            paths = self._paths(train, None)
-            stream = np.random.default_rng(self.settings.seed)
-            rows = np.sort(stream.choice(len(train), min(SAMPLE, len(train)), replace=False))
-            engine = Engine(
-                [self.networks[one] for one in candidates], paths.baselines, paths.positions, self._workers()
-            )
-            said = engine(train.spectra[torch.from_numpy(rows)][:, 0]).attributions.numpy()
-            taken, errors = forward(said, self.settings.representatives)
-            log.info(
-                "%d of %d members stand for all: their mean attribution misses that of all by %.1f%%.",
-                len(taken),
-                len(candidates),
-                100 * errors[-1],
-            )
-            self._chosen[tuple(candidates)] = sorted(candidates[one] for one in taken)
-        return self._chosen[tuple(candidates)]
-
-    def committee(self, shard: Shard) -> tuple[Committee, Paths, Arrays]:
-        """Those who explain an observation, their paths, and where the baselines are from."""
-        members = self.members(shard)
-        data = self._train(members[0])
-        train = data.datasets["train"]
-        inside = shard.name if shard.name in train.names else None
-        key = (tuple(members), inside)
-        if key not in self._committees:
-            paths = self._paths(train, inside)
-            stream = np.random.default_rng(self.settings.seed)
-            some = np.sort(stream.choice(len(train), min(TRAINING, len(train)), replace=False))
-            owner = train.observation.numpy()
-            rows = np.concatenate([data.partition.rows["train"][name] for name in train.names])
-            made = Committee(
-                [self.networks[one] for one in members],
-                paths,
-                train.spectra[torch.from_numpy(some)],
-                train.labels[torch.from_numpy(some)],
-                self._maps(),
-                self._workers(),
-            )
-            source = {"observation": np.array([train.names[owner[row]] for row in paths.rows], dtype="S")}
-            self._committees = {key: (made, paths, source | {"row": rows[paths.rows].astype(np.int64)})}
-        return self._committees[key]
-
-    def about(self, shard: Shard) -> dict[str, Attribute]:
-        """The attributes of an observation's cube."""
-        settings, members = self.settings, self.members(shard)
-        sides = self.by.sides(shard.name, shard.digest)
-        shown = sides[members[0]] if len({sides[one] for one in members}) == 1 else "mixed"
-        first = self.by.runs[members[0]].record
-        method = settings.expected_gradients
-        return {
-            "quantity": QUANTITY,
-            "run": str(self.by.folder.path.resolve()),
-            "members": " ".join(self.by.name(one) for one in members),
-            "member_count": len(members),
-            "members_choice": settings.members,
-            "finished": max(str(self.by.runs[one].record["finished"]) for one in members),
-            "checkpoint": settings.checkpoint,
-            "weights": hashlib.sha256("".join(self.digests[one] for one in members).encode()).hexdigest(),
-            **{f"trained_on_{key}": str(value) for key, value in first["trained_on"].items()},
-            "observation": shard.name,
-            "label": int(shard.header.label),
-            "origin": shard.header.origin,
-            "line": shard.header.line,
-            "shard": str(shard.path.resolve()),
-            "shard_digest": shard.digest,
-            "side": shown,
-            "seen": any(sides[one] == "train" for one in members),
-            "spectra": settings.spectra,
-            "sample": "all" if settings.sample is None else settings.sample,
-            "sample_seed": settings.seed,
-            "maps": " ".join(self._maps()),
-            "map_cells": self._cells(),
-            "precision": settings.precision,
-            "samples": method.samples,
-            "baselines": method.baselines,
-            "positions": method.positions,
-            "baselines_choice": method.choice,
-            "baselines_seed": method.seed,
-        }
-
-    def _maps(self) -> Sequence[str]:
-        return self.settings.maps if activation_maps.explained_layer(self.networks[0]) is not None else ()
-
-    def _cells(self) -> str:
-        network = self.networks[0]
-        layer = activation_maps.explained_layer(network)
-        if layer is None or not self.settings.maps:
-            return ""
-        name = next(name for name, module in network.named_modules() if module is layer)
-        field = activation_maps.receptive_field(network, layer)
-        return f"layer {name}, cell j at point {field.first:g} + {field.step} j, linear between centres, no ReLU"
-
-    def _paths(self, train: SpectraDataset | StreamedSpectra, without: str | None) -> Paths:
-        allowed = np.ones(len(train), dtype=bool)
-        if without is not None:
-            allowed = train.observation.numpy() != train.names.index(without)
-        return self.settings.expected_gradients.paths(train.spectra, train.labels.numpy(), allowed)
-
-    def _train(self, member: int) -> FlareDataModule:
-        """The data of a member; those who share a partition share them."""
-        run = self.by.runs[member]
-        key = str(run.record["partition"])
-        if key not in self._data:
-            config = run.config.data.copy()
-            config.root = str(self.home)
-            data: FlareDataModule = instantiate(config)
-            data.setup()
-            self._data = {key: data}
-        return self._data[key]
-
-    def _workers(self) -> int:
-        return self.settings.workers or cores()
-
-
 def _attribute(committee: Committee, shard: Shard, repeats: slice, index: np.ndarray) -> Arrays:
     """index: positions in the flattened block of these repeats."""
     spectra, _ = _read(shard, repeats)
@@ -345,6 +246,16 @@ def _read(shard: Shard, repeats: slice) -> tuple[np.ndarray, np.ndarray]:
     """Spectra and quality of some repeats, without the rest of the shard."""
     with h5py.File(shard.path, "r", locking="best-effort") as file:
         return file["spectra"][repeats], file["quality"][repeats]
+
+
+def _gather(shard: Shard, name: str, index: np.ndarray) -> np.ndarray:
+    """Rows of a dataset on (repeat, step, slit, wavelength) at increasing flattened positions, (n, wavelength)."""
+    per_repeat = shard.shape[1] * shard.shape[2]
+    with h5py.File(shard.path, "r", locking="best-effort") as file:
+        rows = [file[name][repeat].reshape(per_repeat, -1) for repeat in np.unique(index // per_repeat)]
+    return np.concatenate(rows)[
+        np.searchsorted(np.unique(index // per_repeat), index // per_repeat) * per_repeat + index % per_repeat
+    ]
 
 
 def _spans(shard: Shard) -> Iterator[slice]:
@@ -377,15 +288,6 @@ def cube_name(by: Ensemble, shard: Shard) -> str:
     if set(by.sides(shard.name, shard.digest)) != {"none"}:
         return shard.name
     return f"{shard.name}-{re.sub(r'[^A-Za-z0-9_.+-]+', '_', shard.path.resolve().parent.name)}"
-
-
-def _digest(network: nn.Module) -> str:
-    """SHA-256 over names and values of all weights: which network it was, wherever its file lies."""
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.cpu().numpy().tobytes())
-    return digest.hexdigest()
 
 
 class _Rate(TextColumn):

@@ -20,7 +20,7 @@ from torch import nn
 from preflare import run
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError, RunError, ShardError
-from preflare.explain import ensemble, explanation
+from preflare.explain import assessment, ensemble, explanation
 from preflare.explain.committee import Committee
 from preflare.explain.cube import Cube
 from preflare.explain.ensemble import Ensemble
@@ -54,6 +54,7 @@ def settings(**changes: Any) -> Settings:
         "maps": ("gradcam", "hirescam"),
         "precision": "float32",
         "workers": 1,
+        "faithfulness": 0,
         "expected_gradients": ExpectedGradients(4, 2, "herding", 0),
     }
     return Settings(Explanation(**defaults | changes))
@@ -280,7 +281,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from preflare import run
-from preflare.explain import ensemble, explanation
+from preflare.explain import assessment, ensemble, explanation
 from preflare.explain.committee import Committee
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.expected_gradients import ExpectedGradients
@@ -295,7 +296,7 @@ def slowly(*arguments):
 explanation._attribute = slowly
 finished = run.read(Path(sys.argv[1]))
 method = ExpectedGradients(4, 2, "herding", 0)
-settings = explanation.Explanation("best", "clean", None, 0, "unseen", 2, ["hirescam"], "float32", 1, method)
+settings = explanation.Explanation("best", "clean", None, 0, "unseen", 2, ["hirescam"], "float32", 1, 0, method)
 settings(Ensemble(finished.folder, (finished,)), Path(sys.argv[2]), None, [sys.argv[3]])
 """
 
@@ -367,3 +368,21 @@ def test_representatives_are_some_of_the_members(finished: Run, home: Path, tmp_
     one = settings(members="representative", representatives=1).explanation
     (cube,) = one(by, home, None, [one_test_observation(finished)])
     assert cube.attributes["members"] == "seed-1" and cube.attributes["members_choice"] == "representative"
+
+
+def test_explanations_are_put_to_the_test_once(finished: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = settings(faithfulness=4, maps=["hirescam"])
+    one(finished, home, None, None)
+    path = finished.folder.cubes / "faithfulness.csv"
+    rows = assessment.read(path)
+    assert [row.method for row in rows[:2]] == ["expected gradients", "hirescam"] and rows[0].spectra == 4
+    written = path.stat().st_mtime_ns
+    one(finished, home, None, None)
+    assert path.stat().st_mtime_ns == written
+
+
+def test_rows_are_gathered_from_their_places(home: Path) -> None:
+    shard = Shard.open(sorted(home.glob("*.h5"))[0])
+    index = np.array([1, 5, 22, 23, 79])
+    found = explanation._gather(shard, "spectra", index)
+    np.testing.assert_array_equal(found, shard.read("spectra").reshape(-1, 240)[index])
