@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +28,8 @@ AFFINE = (nn.Conv1d, nn.Linear, nn.BatchNorm1d, nn.AvgPool1d, nn.Flatten, nn.Ide
 
 
 Saved = tuple[Tensor, ...]
+# Of a tile: first and last row, first and last column.
+Corners = tuple[int, int, int, int]
 
 
 class Step(Protocol):
@@ -250,22 +253,27 @@ def bands(matrix: Tensor, extra: int = 0) -> tuple[Band, ...]:
 
     extra: columns that come with every tile.
     """
-    used = matrix != 0
-    ends = torch.arange(1, matrix.shape[1] + 1)
-    stop = (used * ends).amax(dim=1)
-    start = torch.where(used, ends - 1, matrix.shape[1]).amin(dim=1)
-    best, lowest = [], float("inf")
-    for height in range(1, len(matrix) + 1):
-        found: list[list[tuple[int, int, int, int]]] = []  # runs of tiles: first and last row, first and last column
-        for low, high in zip(start.split(height), stop.split(height), strict=True):
-            row = found[-1][-1][1] if found else 0
-            tile = (row, row + len(low), min(int(low.min()), int(high.max())), int(high.max()))
+    used = (matrix != 0).numpy()
+    ends = np.arange(1, used.shape[1] + 1)
+    stop = (used * ends).max(axis=1)
+    start = np.where(used, ends - 1, used.shape[1]).min(axis=1)
+    best: list[list[Corners]] = []
+    lowest = float("inf")
+    for height in range(1, len(used) + 1):
+        tops = np.arange(0, len(used), height)
+        right = np.maximum.reduceat(stop, tops)
+        left = np.minimum(np.minimum.reduceat(start, tops), right)
+        bottoms = np.minimum(tops + height, len(used))
+        cost = int(((bottoms - tops) * (right - left + extra) + TILE).sum())
+        if cost >= lowest:
+            continue
+        found: list[list[Corners]] = []
+        for tile in zip(tops.tolist(), bottoms.tolist(), left.tolist(), right.tolist(), strict=True):
             if found and _continues(found[-1], tile):
                 found[-1].append(tile)
             else:
                 found.append([tile])
-        tiles = [tile for run in found for tile in run]
-        cost = CALL * len(found) + sum((b - a) * (d - c + extra) + TILE for a, b, c, d in tiles)
+        cost += CALL * len(found)
         if cost < lowest:
             best, lowest = found, cost
     return tuple(
@@ -279,12 +287,12 @@ def bands(matrix: Tensor, extra: int = 0) -> tuple[Band, ...]:
     )
 
 
-def _continues(run: Sequence[tuple[int, int, int, int]], tile: tuple[int, int, int, int]) -> bool:
+def _continues(run: Sequence[Corners], tile: Corners) -> bool:
     """Whether a tile has the shape of a run's tiles and lies as far from the last as those from each other."""
     last = run[-1]
     same = tile[1] - tile[0] == last[1] - last[0] and tile[3] - tile[2] == last[3] - last[2]
-    steps = {later[2] - earlier[2] for earlier, later in zip(run, [*run[1:], tile], strict=True)}
-    return same and len(steps) == 1 and min(steps) >= 0
+    step = tile[2] - last[2]
+    return same and step >= 0 and (len(run) == 1 or step == last[2] - run[-2][2])
 
 
 def product(parts: Sequence[Band], rows: Tensor) -> Tensor:
