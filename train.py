@@ -23,9 +23,10 @@ from preflare.run import RunFolder, read
 
 @dataclass
 class Swarm:
-    """max_members: members of one swarm at most; None is as many as there are."""
+    """max_members: members of one swarm at most; None is as many as fit in memory, GiB, beside the spectra."""
 
     max_members: int | None = None
+    memory: float = 2.0
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Config:
     loss: Any = MISSING
     optimizer: Any = MISSING
     trainer: Any = MISSING
+    early_stopping: int | None = None
     logger: Any = None
     swarm: Swarm = field(default_factory=Swarm)
 

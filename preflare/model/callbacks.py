@@ -15,7 +15,7 @@ from preflare.model.swarm.module import SwarmClassifier
 
 
 class MemberRecord(Callback):
-    """Writes down each epoch of a member that trains alone; ends training when its network is dead."""
+    """Writes down each epoch of a member that trains alone; ends training when the member has ended."""
 
     def __init__(self, member: Member) -> None:
         self.member = member
@@ -23,12 +23,12 @@ class MemberRecord(Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, FlareClassifier)
         self.member.record(trainer.current_epoch, pl_module.scores, {"state_dict": pl_module.state_dict()})
-        if self.member.dead_at is not None:
+        if self.member.ended:
             trainer.should_stop = True
 
 
 class SwarmRecord(Callback):
-    """Writes down each epoch of each member of a swarm; ends a member that dies or diverges, and no other.
+    """Writes down each epoch of each member of a swarm; ends one that dies, stops or diverges, and no other.
 
     failed: where what ended a member is put, by the member's identity.
     """
@@ -47,7 +47,7 @@ class SwarmRecord(Callback):
             except Exception as error:
                 self.failed[id(member)] = error
                 member.fail(error)
-            if member.dead_at is not None or id(member) in self.failed:
+            if member.ended or id(member) in self.failed:
                 pl_module.end(place)
 
 

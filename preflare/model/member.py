@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from preflare import run
+from preflare.checks import check_integer, check_number
 from preflare.command import Job
 from preflare.data.datamodule import FlareDataModule
 from preflare.errors import ConfigError, RunError
@@ -26,6 +27,12 @@ RESTARTS = 5
 # Below this standard deviation of the log-odds over the training spectra a network answers the same to all. Five
 # hidden units and PyTorch's initialisation leave about one network in six there: no gradient can wake it.
 DEAD_SPREAD = 1e-4
+# What the trainer is given by us, and what to set instead.
+OURS = {
+    "callbacks": "leave it out; early_stopping=10 ends each member alone",
+    "logger": "choose logger=csv, tensorboard or wandb",
+    "enable_checkpointing": "leave it out: every run keeps its checkpoints",
+}
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +41,8 @@ class Member:
     """A job that is being trained. Whoever trains it calls ``record`` after every epoch.
 
     data: the module that serves its partition. first_epoch: where training begins, above 0 if an interrupted run
-    goes on. dead_at: the epoch in which the present network died, else None.
+    goes on. dead_at: the epoch in which the present network died, else None; stopped_at: the one after which
+    early_stopping ended training, else None.
     """
 
     def __init__(self, job: Job, digests: Mapping[str, str]) -> None:
@@ -47,6 +55,7 @@ class Member:
         self.attempts: list[dict[str, Any]] = []
         self.history: list[dict[str, float]] = []
         self.dead_at: int | None = None
+        self.stopped_at: int | None = None
         self.logger: Logger | None = None
         self._resume: dict[str, Any] | None = None
         self._started, self._clock = run.now(), time.monotonic()
@@ -58,12 +67,16 @@ class Member:
         """
         if not NAME.fullmatch(self.config.name):
             raise ConfigError(f"name is {self.config.name!r}, expected letters, digits and . _ + - alone.")
-        for key, value in {
-            "threads": self.config.threads,
-            "trainer.max_epochs": self.config.trainer.max_epochs,
-        }.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{key} is {value!r}, expected a whole number of 1 or more.")
+        check_integer("threads", self.config.threads, 1)
+        check_integer("trainer.max_epochs", self.config.trainer.max_epochs, 1)
+        if self.config.early_stopping is not None:
+            check_integer("early_stopping", self.config.early_stopping, 1)
+        if self.config.swarm.max_members is not None:
+            check_integer("swarm.max_members", self.config.swarm.max_members, 1)
+        check_number("swarm.memory", self.config.swarm.memory, above=0, unit="GiB")
+        for key, advice in OURS.items():
+            if self.config.trainer.get(key) is not None:
+                raise ConfigError(f"trainer.{key} is set, which would mix members or be overruled; {advice}.")
         instantiate(self.config.loss)
         network = instantiate(self.config.model)
         try:
@@ -80,7 +93,9 @@ class Member:
                 self._resume = last
                 self.attempts = list(last["attempts"])
                 self.history = [row for row in self.folder.read_history() if row["epoch"] <= last["epoch"]]
-                log.info("%s goes on after epoch %d.", self.folder.path, last["epoch"])
+                self.dead_at, self.stopped_at = last["dead_at"], last["stopped_at"]
+                if not self.ended:
+                    log.info("%s goes on after epoch %d.", self.folder.path, last["epoch"])
         if self._resume is None:
             self.folder.begin(self.config)
         if self.config.logger:
@@ -93,7 +108,11 @@ class Member:
 
     def begin_anew(self) -> None:
         """Give up what an interrupted run left."""
-        self._resume, self.attempts, self.history = None, [], []
+        self._forget()
+        self.attempts = []
+
+    def _forget(self) -> None:
+        self._resume, self.history, self.dead_at, self.stopped_at = None, [], None, None
         self.folder.begin(self.config)
 
     @property
@@ -103,7 +122,14 @@ class Member:
 
     @property
     def first_epoch(self) -> int:
-        return 0 if self._resume is None else self._resume["epoch"] + 1
+        if self._resume is None:
+            return 0
+        return self.config.trainer.max_epochs if self.ended else self._resume["epoch"] + 1
+
+    @property
+    def ended(self) -> bool:
+        """Whether the present network is to be trained no further."""
+        return self.dead_at is not None or self.stopped_at is not None
 
     @property
     def resumed(self) -> Mapping[str, Any] | None:
@@ -134,17 +160,28 @@ class Member:
         best, best_mean = (self._is_lowest(name, scores) for name in (f"{self.data.choosing}/loss", "mean/loss"))
         self.history.append({"epoch": epoch, **scores})
         self.folder.write_history(self.history)
-        checkpoint = {**state, "epoch": epoch, "attempts": self.attempts, "data": self.digests}
+        if scores["train/spread"] < DEAD_SPREAD:
+            self.dead_at = epoch
+        elif self._stops():
+            self.stopped_at = epoch
+        ends = {"dead_at": self.dead_at, "stopped_at": self.stopped_at}
+        checkpoint = {**state, "epoch": epoch, "attempts": self.attempts, "data": self.digests, **ends}
         for which, chosen in {"best": best, "best_mean": best_mean, "last": True}.items():
             if chosen:
                 self.folder.write_checkpoint(which, checkpoint)
         if self.logger is not None:
             self.logger.log_metrics(dict(scores), step=epoch)
-        if scores["train/spread"] < DEAD_SPREAD:
-            self.dead_at = epoch
 
     def _is_lowest(self, name: str, scores: Mapping[str, float]) -> bool:
         return all(scores[name] < row[name] for row in self.history)
+
+    def _stops(self) -> bool:
+        """Whether so many epochs as early_stopping says have gone by since the lowest loss on the choosing side."""
+        patience = self.config.early_stopping
+        if patience is None:
+            return False
+        losses = [row[f"{self.data.choosing}/loss"] for row in self.history]
+        return len(losses) - 1 - int(np.argmin(losses)) >= patience
 
     def restart(self) -> bool:
         """After a fit: whether the network died and another one is to be tried."""
@@ -160,8 +197,7 @@ class Member:
         )
         if not left:
             return False
-        self.dead_at, self._resume, self.history = None, None, []
-        self.folder.begin(self.config)
+        self._forget()
         return True
 
     def finish(self) -> None:
@@ -175,6 +211,7 @@ class Member:
             "partition": self._partition(),
             **self._outcome(),
             "attempts": self.attempts,
+            "stopped_at_epoch": self.stopped_at,
             "dead": self.attempts[-1]["dead_at_epoch"] is not None,
             "parameters": self._parameters,
             "threads": torch.get_num_threads(),

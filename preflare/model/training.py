@@ -16,19 +16,22 @@ from omegaconf import OmegaConf
 
 from preflare import run
 from preflare.command import Job
+from preflare.data.datamodule import candidates, usable
+from preflare.data.partition import CLASSES
 from preflare.data.shard import open_all
 from preflare.errors import ConfigError
 from preflare.model.callbacks import MemberRecord, SwarmBar, SwarmRecord
 from preflare.model.member import Member
 from preflare.model.swarm import CannotSwarm
 from preflare.model.swarm.data import SwarmData
+from preflare.model.swarm.memory import member_bytes, most_members
 from preflare.model.swarm.module import SwarmClassifier
 from preflare.run import RunFolder, flatten, has_effect
-from preflare.sun.observation import Label
 
 # What members of one swarm may differ in. Another architecture, batch size or number of epochs is another swarm.
 WITHIN_A_SWARM = frozenset(
     {"seed", "data.seed", "partition.seed", "data.partition.seed", "optimizer.lr", "optimizer.weight_decay", "loss.l2"}
+    | {"early_stopping"}
 )
 # What a trainer may be told without meaning one network alone.
 FOR_ALL = frozenset(
@@ -76,7 +79,7 @@ def groups(jobs: Sequence[Job]) -> list[list[Job]]:
 
 def _shared(job: Job) -> str:
     flat = flatten(OmegaConf.to_container(job.config, resolve=True))
-    places = {"data.root", "trainer.accelerator", "trainer.devices", "swarm.max_members"}
+    places = {"data.root", "trainer.accelerator", "trainer.devices", "swarm.max_members", "swarm.memory"}
     shared = {k: v for k, v in flat.items() if k not in WITHIN_A_SWARM and (has_effect(k) or k in places)}
     return json.dumps(shared, sort_keys=True)
 
@@ -85,7 +88,7 @@ def _finished_or_member(job: Job) -> dict[str, Any] | Member:
     if not isinstance(job.config.data.root, str):
         raise ConfigError(f"data.root is {job.config.data.root!r}, expected a folder of shards.")
     shards = open_all(Path(job.config.data.root), instantiate(job.config.line))
-    digests = {shard.name: shard.digest for shard in shards if shard.header.label in (Label.AR, Label.PF)}
+    digests = {shard.name: shard.digest for shard in shards if shard.header.label in CLASSES}
     folder = RunFolder(job.folder)
     if not folder.finished:
         return Member(job, digests)
@@ -116,7 +119,7 @@ def _train(members: Sequence[Member]) -> dict[int, Exception]:
         attempt([member], member.begin)
     waiting = [member for member in members if id(member) not in failed]
     while waiting:
-        for group in _alike(waiting):
+        for group in _alike(waiting, attempt):
             try:
                 attempt(group, _fit_together, group, failed)
             except CannotSwarm as reason:
@@ -133,15 +136,34 @@ def _train(members: Sequence[Member]) -> dict[int, Exception]:
     return failed
 
 
-def _alike(members: Sequence[Member]) -> Iterator[list[Member]]:
-    """Members that can train as one and go on from the same epoch, so many at a time as the config allows."""
+def _alike(members: Sequence[Member], attempt: Callable[..., Any]) -> Iterator[list[Member]]:
+    """Members that can train as one and go on from the same epoch, so many at a time as config or memory allow."""
     together: dict[tuple[str, int], list[Member]] = defaultdict(list)
     for member in members:
         together[_shared(member.job), member.first_epoch].append(member)
     for group in together.values():
-        size = group[0].config.swarm.max_members or len(group)
-        for start in range(0, len(group), size):
-            yield group[start : start + size]
+        size = attempt(group, _most_members, group)
+        if size is not None:
+            for start in range(0, len(group), size):
+                yield group[start : start + size]
+
+
+def _most_members(group: Sequence[Member]) -> int:
+    """How many of a group train as one swarm: swarm.max_members, or as many as swarm.memory has room for."""
+    config, data = group[0].config, group[0].data
+    if config.swarm.max_members is not None or len(group) == 1:
+        return config.swarm.max_members or len(group)
+    clean = dict.fromkeys(CLASSES, 0)
+    for shard in candidates(data.root, data.line):
+        clean[shard.header.label] += int(usable(shard).sum())
+    spectra = 2 * min(clean.values())  # both classes have as many on every side
+    number = 8 if str(config.trainer.precision).startswith("64") else 4
+    network = instantiate(config.model)
+    each = member_bytes(network, data.line.points, data.batch_size, spectra, spectra, number)
+    size = most_members(config.swarm.memory, each)
+    if size < len(group):
+        log.info("%d members train %d at a time: swarm.memory is %g GiB.", len(group), size, config.swarm.memory)
+    return size
 
 
 def _fit_together(members: Sequence[Member], failed: dict[int, Exception]) -> None:
@@ -177,9 +199,11 @@ def _fit_alone(member: Member) -> None:
     """Train one member the ordinary Lightning way, from the beginning."""
     config = member.config
     torch.set_num_threads(config.threads)
+    member.data.setup()
+    if member.first_epoch >= config.trainer.max_epochs:
+        return
     if member.resumed is not None:
         member.begin_anew()
-    member.data.setup()
     classifier = member.classifier()
     with _quiet_lightning():
         trainer: pl.Trainer = instantiate(

@@ -17,7 +17,7 @@ class FakeMember:
         self.first_epoch, self.dies, self.fails = first_epoch, dies, fails
         self.told: list[tuple] = []
         self.failure: Exception | None = None
-        self.dead_at: int | None = None
+        self.ended = False
         self.history: list[dict[str, float]] = []
         partition = SimpleNamespace(spectra=lambda side: 130)
         self.data = SimpleNamespace(choosing="test", partition=partition, batch_size=64)
@@ -30,7 +30,7 @@ class FakeMember:
         if self.fails:
             raise ValueError("no more")
         self.told.append((epoch, scores, state))
-        self.dead_at = epoch if self.dies else None
+        self.ended = self.dies
 
     def fail(self, error: Exception) -> None:
         self.failure = error

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from pytorch_lightning.callbacks import EarlyStopping
 
 from preflare.command import Job
-from preflare.errors import RunError
+from preflare.errors import ConfigError, RunError
 from preflare.model.member import DEAD_SPREAD, RESTARTS, Member, sub_seed
 from preflare.run import RunFolder
 
@@ -87,3 +88,49 @@ def test_sub_seeds_begin_with_the_seed_itself_and_differ() -> None:
     seeds = [sub_seed(7, attempt) for attempt in range(6)]
     assert seeds[0] == 7 and len(set(seeds)) == 6
     assert sub_seed(8, 1) != sub_seed(7, 1)
+
+
+def test_early_stopping_is_lightnings_rule(make_config, tmp_path: Path) -> None:
+    losses = [0.9, 0.5, 0.6, 0.5, 0.4, 0.5, 0.41, 0.4, 0.3]
+    for patience in range(1, 6):
+        member = Member(Job(make_config(f"early_stopping={patience}"), tmp_path / str(patience), ()), {})
+        member.begin()
+        member.data.setup()
+        rule = EarlyStopping("test/loss", patience=patience)
+        for epoch, loss in enumerate(losses):
+            member.record(epoch, scores(0.5, loss), STATE)
+            stop, _ = rule._evaluate_stopping_criteria(torch.tensor(loss))
+            assert member.ended == stop
+            assert member.stopped_at == (epoch if stop else None)
+            if stop:
+                break
+
+
+def test_what_has_stopped_is_not_gone_on_with(make_config, tmp_path: Path) -> None:
+    job = Job(make_config("early_stopping=1"), tmp_path, ())
+    member = Member(job, {})
+    member.begin()
+    member.data.setup()
+    for epoch in range(2):
+        member.record(epoch, scores(0.5, 0.5), STATE)
+    again = Member(job, {})
+    again.begin()
+    assert again.stopped_at == 1 and again.first_epoch == again.config.trainer.max_epochs
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("early_stopping=0", "early_stopping is 0, expected a whole number of 1 or more"),
+        ("swarm.max_members=0", "swarm.max_members is 0, expected"),
+        ("swarm.memory=0", "swarm.memory is 0.0, expected a number of GiB above 0"),
+        ("threads=0", "threads is 0, expected"),
+        ("trainer.max_epochs=1.5", "trainer.max_epochs is 1.5, expected a whole number"),
+        ("+trainer.callbacks=[1]", r"trainer.callbacks is set, .*early_stopping=10"),
+        ("+trainer.logger=true", "choose logger=csv"),
+        ("+trainer.enable_checkpointing=true", "every run keeps its checkpoints"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(make_config, tmp_path: Path, override: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Member(Job(make_config(override), tmp_path, ()), {})

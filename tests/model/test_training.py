@@ -17,6 +17,7 @@ from preflare.errors import PartitionError, RunError
 from preflare.model import member as members
 from preflare.model import training
 from preflare.model.member import sub_seed
+from preflare.model.swarm.memory import member_bytes
 from preflare.run import RunFolder
 
 
@@ -318,3 +319,44 @@ def test_a_swarm_can_be_split(make_config, tmp_path: Path, monkeypatch: pytest.M
     jobs = [Job(make_config("swarm.max_members=2", *choice), tmp_path / str(k), ()) for k, choice in enumerate(CHOICES)]
     training.train(jobs)
     assert sizes[:2] == [2, 2]
+
+
+@pytest.mark.parametrize(("memory", "sizes"), [(2, [4]), (None, [3, 1])], ids=["default", "three"])
+def test_a_swarm_is_as_large_as_memory_allows(
+    make_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: float | None, sizes: list[int]
+) -> None:
+    taken = []
+    fit = training._fit_together
+    monkeypatch.setattr(training, "_fit_together", lambda group, failed: (taken.append(len(group)), fit(group, failed)))
+    if memory is None:
+        network = instantiate(make_config().model)
+        # Of each class 4 observations of 80 spectra; 2 are flagged, and PF have 20 more in the flare.
+        each = member_bytes(network, 240, 64, 2 * 4 * 58, 2 * 4 * 58, 4)
+        memory = 3.9 * each / 2**30
+    jobs = [
+        Job(make_config(f"swarm.memory={memory}", *choice), tmp_path / str(k), ()) for k, choice in enumerate(CHOICES)
+    ]
+    training.train(jobs)
+    assert taken[: len(sizes)] == sizes
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["swarm", "lightning"])
+def test_a_member_that_stops_ends_no_other(
+    make_config, tmp_path: Path, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if alone:
+        monkeypatch.setattr(training, "FOR_ALL", frozenset())
+    rules = ["trainer.max_epochs=12", "optimizer.lr=0.1"]
+    patience = {"whole": "null", "one": 1, "three": 3}
+    jobs = [Job(make_config(*rules, f"early_stopping={p}"), tmp_path / name, ()) for name, p in patience.items()]
+    assert len(training.groups(jobs)) == 1
+    records = dict(zip(patience, training.train(jobs), strict=True))
+    losses = [row["test/loss"] for row in rows(RunFolder(tmp_path / "whole"))]
+    whole = (tmp_path / "whole" / "metrics.csv").read_text().splitlines()
+    assert len(losses) == 12 and records["whole"]["stopped_at_epoch"] is None
+    for name in ("one", "three"):
+        # By hand: the first epoch that is so many after the lowest until then.
+        expected = next(k for k in range(12) if k - int(np.argmin(losses[: k + 1])) == patience[name])
+        assert records[name]["stopped_at_epoch"] == expected < 11
+        assert (tmp_path / name / "metrics.csv").read_text().splitlines() == whole[: expected + 2]
+        assert records[name]["best_epoch"] == int(np.argmin(losses[: expected + 1]))
