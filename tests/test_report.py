@@ -1,10 +1,14 @@
 """The verb report as a user runs it."""
 
+import html
 import logging
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from preflare.sun.observation import Label
 
 Verb = Callable[..., int]
 
@@ -18,6 +22,27 @@ def test_explain_then_report_ends_with_the_pages_path(
     assert verb("report", f"run={own_run}", shards) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(own_run / "report.html")
     assert "Held-out PF spectra" in (own_run / "report.html").read_text()
+
+
+def test_the_commands_on_the_page_make_it_again(
+    verb: Verb, own_run: Path, make_shard: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards = f"data.root={own_run.parent / 'shards'}"
+    odd = ("sample=3", "seed=5", "spectra=all", "maps=[gradcam]", "precision=float16", "checkpoint=last")
+    eg = ("expected_gradients.baselines=4", "expected_gradients.choice=random", "expected_gradients.seed=2")
+    foreign = make_shard(tmp_path / "other", Label.UNKNOWN, 9)
+    assert verb("explain", f"run={own_run}", shards, *odd, *eg) == 0
+    assert verb("explain", f"run={own_run}", shards, *odd, *eg[:1], f"shards={foreign}") == 0
+    assert verb("report", f"run={own_run}", shards) == 0
+    page = (own_run / "report.html").read_text()
+    assert "clean spectra" not in page and "all spectra that miss no wavelength" in page
+    lines = html.unescape(page.split("How this was made</h2>")[1].split("<pre>")[1].split("</pre>")[0]).splitlines()
+    assert [line.split()[1] for line in lines] == ["train.py", "explain.py", "explain.py", "report.py"]
+    capsys.readouterr()
+    for line, count in zip(lines[1:3], (2, 1), strict=True):
+        assert verb("explain", *shlex.split(line)[2:]) == 0
+        assert f"{count} of {count} observations were already explained in this way" in capsys.readouterr().err
+    assert shlex.split(lines[3])[2:] == [f"run={own_run}", shards]
 
 
 def test_a_run_without_cubes_still_has_a_page(verb: Verb, own_run: Path) -> None:

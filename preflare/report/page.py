@@ -17,7 +17,7 @@ from preflare.explain.cube import Cube
 from preflare.explain.summary import summarise
 from preflare.figures import learning_curve, style
 from preflare.figures import spectra as spectra_figure
-from preflare.report import spectra, tables, text
+from preflare.report import commands, spectra, tables, text
 from preflare.report.spectra import Shown
 from preflare.run import Run
 from preflare.sun.observation import Label
@@ -100,9 +100,9 @@ def render(run: Run, root: Path | None) -> str:
         foreign_warnings=text.foreign(record, foreign),
         foreign_table=tables.foreign({cube.path.stem: summarise(cube) for cube in foreign}),
         observations=tables.observations(record, [summarise(cube) for cube in cubes if cube not in foreign]),
-        commands=text.commands(run, foreign),
-        explain_command=text.command("explain", run),
-        report_command=text.command("report", run),
+        observations_caption=text.observations(cubes),
+        commands=commands.history(run, cubes, root),
+        next_steps=commands.next_steps(run, root),
         facts=tables.facts(run),
         config=OmegaConf.to_yaml(run.config),
         versions=tables.Table(("package", "version"), tuple(record["versions"].items())),

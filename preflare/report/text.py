@@ -1,6 +1,5 @@
 """The sentences of the page, with this run's numbers."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -93,9 +92,9 @@ def method(groups: Sequence[tuple[str, Sequence[Cube]]]) -> str:
     return (
         "Each line is one held-out spectrum. Its colour is what each wavelength contributed to the log-odds of PF: "
         "red and orange for PF, blue against, grey nothing; dotted where the method has no value. Shown are "
-        f"{RULE} of each class. The colours of one method mean the same in every panel of this page (the scale ends "
-        "at the 99th percentile of the spectra shown). Expected gradients add up to the difference between a "
-        "spectrum's log-odds and their mean over the baselines."
+        f"{RULE} among the explained spectra of each class: {sampled(cubes)}. The colours of one method mean the same "
+        "in every panel of this page (the scale ends at the 99th percentile of the spectra shown). Expected gradients "
+        "add up to the difference between a spectrum's log-odds and their mean over the baselines."
         + (_MAPS if maps else "")
         + (_PUBLISHED if "gradcam" in maps else "")
     )
@@ -109,8 +108,7 @@ def attributions(members: Sequence[Cube], chosen: Sequence[Shown], line: Line) -
     scores = ", ".join(f"{one.score:.3f} ({one.rank})" for one in chosen)
     mean = sum(one.score * one.spectra for one in summaries) / spectra
     sentences = [
-        f"Scores from top to bottom: {scores}; the mean over all {spectra:,} clean spectra in the analysis window is "
-        f"{mean:.3f}."
+        f"Scores from top to bottom: {scores}; the mean over {scored(members)}, {spectra:,} of them, is {mean:.3f}."
     ]
     for name, title in METHODS.items():
         if name in members[0].names:
@@ -149,19 +147,32 @@ def foreign(record: Mapping[str, Any], cubes: Sequence[Cube]) -> list[str]:
     return found
 
 
-def commands(run: Run, foreign: Sequence[Cube]) -> str:
-    """The commands that make this page again."""
-    lines = [shlex.join(["python", "train.py", *run.record["overrides"]]), command("explain", run)]
-    lines += [
-        shlex.join(["python", "explain.py", f"run={run.folder.path}", f"shards={c.attributes['shard']}"])
-        for c in foreign
-    ]
-    return "\n".join([*lines, command("report", run)])
+def observations(cubes: Sequence[Cube]) -> str:
+    """Under the table of observations."""
+    used = "Spectra used: what the partition took after balancing the classes."
+    if not cubes:
+        return used
+    return (
+        f"{used} Scored: {scored(cubes)} of an explained observation. Residual: by how much expected gradients miss "
+        "their sum, median over the explained spectra."
+    )
 
 
-def command(verb: str, run: Run) -> str:
-    """A verb on this run."""
-    return shlex.join(["python", f"{verb}.py", f"run={run.folder.path}"])
+def scored(cubes: Sequence[Cube]) -> str:
+    """Which spectra have the scores that are counted."""
+    which = {str(cube.attributes["spectra"]) for cube in cubes}
+    kind = {frozenset({"clean"}): "clean spectra", frozenset({"all"}): "spectra that miss no wavelength"}
+    return f"all {kind.get(frozenset(which), 'spectra asked for')} in the analysis window"
+
+
+def sampled(cubes: Sequence[Cube]) -> str:
+    """Which spectra have attributions."""
+    samples = {cube.attributes["sample"] for cube in cubes}
+    if samples == {"all"}:
+        return "every spectrum scored, also outside the analysis window"
+    if len(samples) == 1:
+        return f"up to {samples.pop()} of an observation, drawn at random from its analysis window"
+    return "not as many of each observation"
 
 
 def _near(wavelength: float, line: Line) -> str:

@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from preflare import run
+from preflare.explain.cube import Cube
 from preflare.report import text
 from preflare.sun.line import Line
 
@@ -60,12 +61,20 @@ def test_the_lead_counts_weights_and_spectra(toy_run: Path, line: Line) -> None:
     assert f"A ConvNet with 363 weights learned from {sum(trained.values())} spectra of 4" in text.lead(finished, line)
 
 
-def test_commands_can_be_pasted(toy_run: Path) -> None:
-    finished = run.read(toy_run)
-    finished.record["overrides"] = ["partition.seed=3", "seed=range(2)"]
-    lines = text.commands(finished, []).splitlines()
-    assert lines == [
-        "python train.py partition.seed=3 'seed=range(2)'",
-        f"python explain.py run={toy_run}",
-        f"python report.py run={toy_run}",
-    ]
+def cube(spectra: str, sample: str | int) -> Cube:
+    return Cube(Path("AR_1.h5"), {"spectra": spectra, "sample": sample}, (1, 1, 1, 240), ("expected_gradients",))
+
+
+def test_which_spectra_are_scored_is_said() -> None:
+    assert text.scored([cube("clean", 3)]) == "all clean spectra in the analysis window"
+    assert text.scored([cube("all", 3)]) == "all spectra that miss no wavelength in the analysis window"
+    assert "clean" not in text.scored([cube("all", 3), cube("clean", 3)])
+    assert f"Scored: {text.scored([cube('all', 3)])} of an" in text.observations([cube("all", 3)])
+    assert "Scored" not in text.observations([])
+
+
+def test_which_spectra_the_pictures_are_chosen_from_is_said() -> None:
+    assert "up to 3 of an observation, drawn at random" in text.method([("PF", [cube("clean", 3)])])
+    assert "explained spectra of each class: every spectrum scored" in text.method([("PF", [cube("clean", "all")])])
+    mixed = text.method([("PF", [cube("clean", 3)]), ("AR", [cube("clean", "all")])])
+    assert "not as many of each observation" in mixed

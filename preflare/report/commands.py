@@ -1,0 +1,103 @@
+"""The commands that make a page again, from what the run and its cubes say of themselves."""
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from preflare.command import CONF
+from preflare.explain.cube import Attribute, Cube
+from preflare.run import Run
+
+# Attribute of a cube -> key of explain.py.
+KEYS = {
+    "checkpoint": "checkpoint",
+    "spectra": "spectra",
+    "sample": "sample",
+    "sample_seed": "seed",
+    "members_choice": "members",
+    "maps": "maps",
+    "precision": "precision",
+    "baselines": "expected_gradients.baselines",
+    "positions": "expected_gradients.positions",
+    "baselines_choice": "expected_gradients.choice",
+    "baselines_seed": "expected_gradients.seed",
+}
+
+
+def history(run: Run, cubes: Sequence[Cube], root: Path | None) -> str:
+    """All of them, a line each. root: where report.py was told that the run's own shards are."""
+    # Only a cube of the run's own shards says where those were.
+    homes = {Path(str(cube.attributes["shard"])).parent for cube in cubes if _own(cube)}
+    other = root.resolve() if root else min(homes, default=None)
+    lines = [shlex.join(["python", "train.py", *run.record["overrides"]])]
+    own: dict[tuple[str, ...], list[str]] = {}
+    for cube in filter(_own, cubes):
+        settings = (*_moved(run, Path(str(cube.attributes["shard"])).parent), *_settings(cube))
+        own.setdefault(settings, []).append(str(cube.attributes["observation"]))
+    for settings, names in own.items():
+        held_out = set(names) == set(run.record["partition"]["sides"]["test"])
+        lines.append(command("explain", run, [*settings, *([] if held_out else [f"observations=[{','.join(names)}]"])]))
+    for cube in cubes:
+        if not _own(cube):
+            shard = f"shards={_value(str(cube.attributes['shard']))}"
+            lines.append(command("explain", run, [shard, *_moved(run, other), *_settings(cube)]))
+    return "\n".join([*lines, command("report", run, _given(root))])
+
+
+def next_steps(run: Run, root: Path | None) -> str:
+    """What fills a page that has no held-out observation yet."""
+    return "\n".join(command(verb, run, _given(root)) for verb in ("explain", "report"))
+
+
+def command(verb: str, run: Run, settings: Iterable[str] = ()) -> str:
+    """A verb on this run, as a shell takes it."""
+    return shlex.join(["python", f"{verb}.py", f"run={_value(str(run.folder.path))}", *settings])
+
+
+def _own(cube: Cube) -> bool:
+    return cube.attributes["side"] != "none"
+
+
+def _given(root: Path | None) -> list[str]:
+    return [f"data.root={_value(str(root))}"] if root else []
+
+
+def _moved(run: Run, home: Path | None) -> list[str]:
+    return _given(home if home and home != Path(run.config.data.root).resolve() else None)
+
+
+def _settings(cube: Cube) -> list[str]:
+    """What the cube was made with, where that is not explain.py's default."""
+    default = OmegaConf.load(CONF / "explain.yaml")
+    found = []
+    for attribute, key in KEYS.items():
+        value = _typed(attribute, cube.attributes[attribute])
+        if value != OmegaConf.select(default, key):
+            found.append(f"{key}={_written(value)}")
+    if cube.attributes["members_choice"] == "representative":
+        found.append(f"representatives={cube.attributes['member_count']}")
+    return found
+
+
+def _typed(attribute: str, value: Attribute) -> Attribute | list[str] | None:
+    """The value as the config has it."""
+    if attribute == "maps":
+        return str(value).split()
+    return None if (attribute, value) == ("sample", "all") else value
+
+
+def _written(value: Attribute | list[str] | None) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(value)}]"
+    return "null" if value is None else str(value)
+
+
+def _value(text: str) -> str:
+    """As Hydra's grammar takes it: quoted if there is more in it than a plain path."""
+    if re.fullmatch(r"[\w./+-]+", text):
+        return text
+    escaped = text.replace("'", "\\'")
+    return f"'{escaped}'"
