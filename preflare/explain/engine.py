@@ -109,9 +109,15 @@ class Engine:
             found[number, rows] = self.along[number](spectra[rows])
             odds[number, rows] = self.members[number].log_odds(spectra[rows])
 
-        with one_thread_each(), ThreadPoolExecutor(self.workers) as pool:
-            for _ in pool.map(work, tasks):
-                pass
+        with one_thread_each():
+            if min(self.workers, len(tasks)) == 1:
+                for task in tasks:
+                    work(task)
+            else:
+                # How many threads PyTorch uses is a matter of each thread.
+                with ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                    for _ in pool.map(work, tasks):
+                        pass
         expected = odds.double() - self.reference[:, None]
         return Attributions(found, odds, (found.sum(dim=2, dtype=torch.float64) - expected).to(found.dtype))
 
