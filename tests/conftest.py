@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -23,11 +24,19 @@ MakeShard = Callable[..., Path]
 
 
 @pytest.fixture
-def real_data() -> Path:
-    """The folder of real IRIS files beside the checkout; the test is skipped where there is none."""
-    if not REAL.is_dir():
-        pytest.skip(f"no real IRIS files at {REAL}")
-    return REAL
+def real_data(request: pytest.FixtureRequest) -> Path:
+    """The folder of real IRIS files: PREFLARE_REAL_DATA, or beside the checkout; skipped where there is none.
+
+    It holds the level-2 rasters of 2014-03-29T14:09:38 in full_resolution/ (one) and coarse/ (four, binned).
+    """
+    named = os.environ.get("PREFLARE_REAL_DATA")
+    # A relative path is as seen from where pytest was started; tests change the folder.
+    folder = request.config.invocation_params.dir / named if named else REAL
+    if named and not folder.is_dir():
+        pytest.fail(f"PREFLARE_REAL_DATA is {named}, which is no folder. Correct or unset it.", pytrace=False)
+    if not folder.is_dir():
+        pytest.skip(f"no real IRIS files at {folder}, and PREFLARE_REAL_DATA names no other folder")
+    return folder
 
 
 @pytest.fixture
