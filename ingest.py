@@ -3,25 +3,30 @@
 python ingest.py                                   the simulated Sun: 18 AR and 19 PF observations
 python ingest.py source=folder source.path=DIR     real IRIS level-2 rasters of one observation
 python ingest.py source=folder source.path=DIR window=all      ... all of it, whatever it shows
+python ingest.py simulation.format=fits            the simulated Sun as level-2 files, for ingest or other tools
 python ingest.py --help                            every choice
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig, ListConfig
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
 from preflare.checks import check_path
 from preflare.command import verb
 from preflare.data import shard
 from preflare.errors import ConfigError
+from preflare.sun.line import Line
 from preflare.sun.observation import Block, Observation, check_identities
 from preflare.sun.quality import Quality, tally
+from preflare.sun.simulation import files
+from preflare.sun.simulation.source import Simulation
 
 # How the table heads the flags; percentages below.
 HEADS = {
@@ -66,6 +71,9 @@ def main(config: DictConfig) -> None:
         )
     line, source = instantiate(config.line), instantiate(config.source)
     console = Console()
+    if isinstance(source, Simulation) and source.format == "fits":
+        _write_files(source, line, root / "fits", console)
+        return
     found: dict[str, bool] = {}
     counts: dict[str, dict[str, int]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -83,6 +91,19 @@ def main(config: DictConfig) -> None:
     new = sum(found.values())
     old = f", {len(found) - new} already there" if new < len(found) else ""
     console.print(f"{new} written{old}: {root}", soft_wrap=True)
+
+
+def _write_files(source: Simulation, line: Line, root: Path, console: Console) -> None:
+    entries = []
+    for recording in track(source.recordings(line), console=console, transient=True, disable=not console.is_terminal):
+        folder = files.write(recording, line, source.atom, source.detector, root)
+        entries.append(recording.entry)
+    files.write_catalog(entries, root / "catalog.csv")
+    console.print(
+        f"{len(entries)} written as level-2 files: {root}. To ingest the last: "
+        f"python ingest.py source=folder source.path={folder} catalog={root / 'catalog.csv'} data.root=DIR",
+        soft_wrap=True,
+    )
 
 
 def _wanted(names: object) -> tuple[str, ...] | None:

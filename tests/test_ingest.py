@@ -276,3 +276,16 @@ def test_real_repeats(verb: RunVerb, real_data: Path, tmp_path: Path) -> None:
     assert shard.shape == (4, 8, 109, 240)
     assert (np.diff(shard.read("time").ravel()) > 0).all()
     assert shard.header.settings["cadence"] == pytest.approx(74.9, abs=0.1)
+
+
+def test_the_simulated_sun_as_files_goes_the_way_of_real_files(
+    verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verb("ingest", "simulation=tiny", "simulation.format=fits", f"observations=[PF_{ID}]") == 0
+    root = Path("data/simulation/fits")
+    assert "1 written as level-2 files: data/simulation/fits" in capsys.readouterr().out
+    source = ("source=folder", f"source.path={root / ID}", f"catalog={root / 'catalog.csv'}", "data.root=shards")
+    assert verb("ingest", *source) == 0
+    shard = Shard.open(tmp_path / "shards" / f"PF_{ID}.h5")
+    # A simulated file never becomes a real observation.
+    assert shard.header.origin == "simulation" and Phase.FLARE in shard.read("phase")

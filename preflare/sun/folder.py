@@ -80,7 +80,7 @@ class Folder:
         header = Header(
             id=first.id,
             label=cut.label,
-            origin="level2",
+            origin="simulation" if first.simulated else "level2",
             line=line.name,
             wavelength=line.wavelength,
             dispersion=first.dispersion,

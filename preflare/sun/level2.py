@@ -27,6 +27,8 @@ from preflare.sun.observation import instant
 from preflare.sun.quality import assess
 
 RASTER, SIT_AND_STARE = "raster", "sit-and-stare"
+# What the primary header of a simulated file says.
+ORIGIN = "SIMULATION"
 # The smallest raster step is 0.33 arcsec; V34 programmes step backwards, so look at the size.
 STANDING_STILL = 0.01
 # Values of native counts handled at once; a dense raster is larger than memory should have to be.
@@ -43,7 +45,7 @@ class Raster:
     hdu: number of the line's window. wavelength: (native,) Å, its axis.
     time: (exposure,) s from start, as the file has it. exposure: (exposure,) s, of the line's detector.
     position: (exposure, slit, 2) helioprojective x, y, arcsec.
-    settings: header keywords worth keeping.
+    settings: header keywords worth keeping. simulated: whether the file says that it is.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Raster:
     exposure: np.ndarray
     position: np.ndarray
     settings: dict[str, float | int | str]
+    simulated: bool
 
     @property
     def id(self) -> str:
@@ -99,6 +102,7 @@ class Raster:
             exposure=table["EXPOSURE"],
             position=position,
             settings=_settings(primary),
+            simulated=str(primary.get("ORIGIN", "")).strip() == ORIGIN,
         )
 
     def read(self, path: Path, line: Line, exposures: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian, in standard deviations
 class Atom:
     """The wavelengths and strengths of one line window (``conf/simulation/*.yaml``).
 
-    line: name of the line config this describes.
+    line: name of the line config this describes. window: as the archive's files call its spectral window.
     cores: name -> laboratory wavelength, vacuum Å; the first is the brighter one.
     widths: of each core, relative to the width in ``Shapes``.
     subordinate: Å of the subordinate lines that blend into one, seen in emission above hot ground.
@@ -29,6 +29,7 @@ class Atom:
     """
 
     line: str
+    window: str
     cores: Mapping[str, float]
     widths: tuple[float, ...]
     subordinate: tuple[float, ...]

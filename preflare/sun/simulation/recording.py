@@ -42,8 +42,8 @@ class Recording:
         self.look = source.look(entry)
         self.schedule = source.schedule(entry)
         flares = entry.label is Label.PF
-        self.scene = Scene(source.random(SCENE, *self._identity), self.look, self.schedule, flares, source.precursors)
-        self.goes = xrays.curve(source.random(XRAYS, *self._identity), self.schedule, flares)
+        self.scene = Scene(self.random(SCENE), self.look, self.schedule, flares, source.precursors)
+        self.goes = xrays.curve(self.random(XRAYS), self.schedule, flares)
         self.start = start_of(entry.id)
         self.times = self.schedule.times
         strongest = flare_class(self.goes.flux.max()) if flares else ""
@@ -52,7 +52,7 @@ class Recording:
         # The window is one stretch of time, so the repeats kept follow one another.
         self._first, self._repeats = int(self.cut.keep.argmax()), int(self.cut.keep.sum())
 
-        random = source.random(SLIT, *self._identity)
+        random = self.random(SLIT)
         self._rows = source.detector.rows(random, self.schedule.slit)
         step = source.detector.dispersion
         first = line.start - (2 + random.random()) * step
@@ -65,6 +65,10 @@ class Recording:
         plan = self.schedule
         self.across = (np.arange(plan.steps) - (plan.steps - 1) / 2) * ARCSEC_PER_STEP
         self.along = (np.arange(plan.slit) - (plan.slit - 1) / 2) * plan.pixel
+
+    def random(self, purpose: int, *key: int) -> np.random.Generator:
+        """The observation's own stream of random numbers for one purpose and key."""
+        return self._source.random(purpose, *self._identity, *key)
 
     def observation(self) -> Observation:
         """As a source yields it."""
@@ -185,7 +189,7 @@ class Recording:
         transmission = np.where(dead, 0, self._rows)[:, None]
         # A stream of its own for every exposure: what is drawn does not depend on how many are made at once.
         for row, number in enumerate(exposures.tolist()):
-            random = self._source.random(EXPOSURE, *self._identity, number)
+            random = self.random(EXPOSURE, number)
             if detector.lose(random, 1)[0]:
                 counts[row], seconds[row] = detector.fill, 0.0
             else:

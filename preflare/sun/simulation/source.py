@@ -28,7 +28,7 @@ class Simulation:
     are one distribution. confounder: by how many standard deviations PF observations lie closer to disc centre than
     AR observations, which has nothing to do with flares. spectra: how many the analysis windows hold, in all (half of
     them AR) or by class; None: as many as the programme says. observations: names of those wanted, None for all;
-    each is the same either way.
+    each is the same either way. format: "shards", or "fits" where ingest is to write level-2 files instead.
     Raises ConfigError for a number that cannot be meant, and for an observation that is not in the catalog.
     """
 
@@ -38,6 +38,7 @@ class Simulation:
         precursors: float,
         confounder: float,
         spectra: int | Mapping[str, int] | None,
+        format: str,
         atom: Atom,
         programme: Programme,
         detector: Detector,
@@ -50,12 +51,15 @@ class Simulation:
             raise ConfigError(f"simulation.precursors is {precursors!r}, expected a factor of 0 or more.")
         if not isinstance(confounder, float | int) or not np.isfinite(confounder):
             raise ConfigError(f"simulation.confounder is {confounder!r}, expected a number; 0 plants no difference.")
+        if format not in ("shards", "fits"):
+            raise ConfigError(f"simulation.format is {format!r}, expected shards or fits.")
         if window.onset or window.end:
             raise ConfigError("The simulated Sun has flares of its own; leave out window.onset and window.end.")
         self.seed = seed
         self.precursors = float(precursors)
         self.confounder = float(confounder)
         self.spectra = _by_class(spectra)
+        self.format = format
         self.atom = atom
         self.programme = programme
         self.detector = detector

@@ -1,0 +1,244 @@
+"""A simulated observation as the level-2 files of the archive: int16 rasters, tables of exposures, a slit-jaw file.
+
+The files say that they are simulated in their primary header, ORIGIN. A raster file holds one repeat, a sit-and-stare
+all of them. The catalog beside them tells ingest what flared when.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import astuple, fields
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from preflare.sun.catalog import COLUMNS, Entry
+from preflare.sun.level2 import ORIGIN, RASTER
+from preflare.sun.line import Line
+from preflare.sun.observation import iso
+from preflare.sun.simulation.detector import Detector
+from preflare.sun.simulation.profiles import Atom
+from preflare.sun.simulation.programme import ARCSEC_PER_STEP
+from preflare.sun.simulation.recording import SOLAR_RADIUS, Recording
+from preflare.sun.simulation.slit_jaw import Film, film
+
+# The columns of the archive's tables, in its order; readers go by their numbers.
+POINTING = "XCENIX YCENIX OBS_VRIX OPHASEIX PC1_1IX PC1_2IX PC2_1IX PC2_2IX PC3_1IX PC3_2IX"
+TEMPERATURES = "IT01P{0} IT06T{0} IT14S{0} IT15S{0} IT16S{0} IT17S{0} IT18S{0} IT19S{0} POFFX{0} POFFY{0} POFFF{0}"
+SPECTRA_TABLE = (
+    "TIME PZTX PZTY EXPTIMEF EXPTIMEN SUMSPTRF SUMSPATF SUMSPTRN SUMSPATN DSRCFIX DSRCNIX LUTIDF LUTIDN "
+    f"{POINTING} PC3_3IX PC2_3IX {TEMPERATURES.format('FUV')} {TEMPERATURES.format('NUV')}"
+).split()
+IMAGE_TABLE = (
+    "TIME PZTX PZTY EXPTIMES SLTPX1IX SLTPX2IX SUMSPTRS SUMSPATS DSRCSIX LUTIDS "
+    f"{POINTING} {TEMPERATURES.format('SJI')}"
+).split()
+RADIUS = 6.957e8  # m, of the Sun
+DISTANCE = RADIUS / np.sin(np.radians(SOLAR_RADIUS / 3600))  # at which it has the simulation's radius
+
+
+def write(recording: Recording, line: Line, atom: Atom, detector: Detector, root: Path) -> Path:
+    """Write the whole observation, from its start to its flare's end, into ``root/<id>``, which it returns.
+
+    What is there under the same names is replaced; each file appears whole or not at all. Holds one file's counts in
+    memory.
+    """
+    folder = root / recording.entry.id
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = recording.schedule
+    exposures = np.arange(recording.times.size)
+    repeats = np.split(exposures, len(recording.times)) if plan.mode == RASTER else [exposures]
+    for number, piece in enumerate(repeats):
+        name = f"iris_l2_{recording.entry.id}_raster_t000_r{number:05d}.fits"
+        _save(_raster(recording, line, atom, detector, piece, len(repeats)), folder / name)
+    passband = int(next(iter(atom.cores.values())))
+    name = f"iris_l2_{recording.entry.id}_SJI_{passband}_t000.fits"
+    _save(_slit_jaw(recording, detector, film(recording, detector), passband), folder / name)
+    return folder
+
+
+def write_catalog(entries: Sequence[Entry], path: Path) -> None:
+    """The entries as a file that ``catalog=FILE`` reads."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.part")
+    with scratch.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        for entry in entries:
+            cells = dict(zip((field.name for field in fields(entry)), astuple(entry), strict=True))
+            rows.writerow((cells | {"label": entry.label.name, "verified": "no"})[name] for name in COLUMNS)
+    scratch.replace(path)
+
+
+def _save(hdus: fits.HDUList, path: Path) -> None:
+    scratch = path.with_name(f".{path.name}.part")
+    try:
+        hdus.writeto(scratch, overwrite=True)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _stored(counts: np.ndarray, detector: Detector) -> np.ndarray:
+    """Counts in DN as the int16 of the archive."""
+    return np.rint((counts - detector.zero) / detector.scale).astype(np.int16)
+
+
+def _image(stored: np.ndarray, detector: Detector, header: fits.Header, primary: bool = False) -> fits.ImageHDU:
+    hdu = (fits.PrimaryHDU if primary else fits.ImageHDU)(stored, header, do_not_scale_image_data=True)
+    hdu.header["BSCALE"], hdu.header["BZERO"] = detector.scale, detector.zero
+    return hdu
+
+
+def _raster(
+    recording: Recording, line: Line, atom: Atom, detector: Detector, exposures: np.ndarray, files: int
+) -> fits.HDUList:
+    plan = recording.schedule
+    stored = np.empty((len(exposures), plan.slit, len(recording.native)), np.int16)
+    seconds = np.empty(len(exposures))
+    count = max(1, 4096 // plan.slit)
+    for at in range(0, len(exposures), count):
+        counts, seconds[at : at + count] = recording.counts(exposures[at : at + count])
+        stored[at : at + count] = _stored(counts, detector)
+    time = recording.times.ravel()[exposures]
+    x, y = recording.centre
+    step = ARCSEC_PER_STEP if plan.mode == RASTER else 0.0
+    primary = _primary(recording, time, "SPEC", seconds)
+    primary.update(
+        NRASTERP=plan.steps,
+        STEPS_AV=step,
+        STEPT_AV=plan.cadence,
+        RASRPT=1 if plan.mode != RASTER else 1 + int(exposures[0]) // plan.steps,
+        RASNRPT=files,
+        FOVX=max(step * plan.steps, 0.33),
+        SUMSPTRN=1,
+        SUMSPTRF=1,
+    )
+    primary.update(_window(line.detector, atom.window, recording.native[0], recording.native[-1], plan.slit))
+    header = fits.Header()
+    header.update(
+        CTYPE1="WAVE", CUNIT1="Angstrom", CRVAL1=recording.native[0], CDELT1=detector.dispersion, CRPIX1=1.0,
+        CTYPE2="HPLT-TAN", CUNIT2="arcsec", CRVAL2=y, CDELT2=plan.pixel, CRPIX2=(plan.slit + 1) / 2,
+        CTYPE3="HPLN-TAN", CUNIT3="arcsec", CRVAL3=x, CDELT3=step, CRPIX3=(len(exposures) + 1) / 2,
+        PC1_1=1.0, PC1_2=0.0, PC2_1=0.0, PC2_2=1.0, PC2_3=0.0, PC3_1=0.0, PC3_2=0.0, PC3_3=1.0,
+    )  # fmt: skip
+    table = {
+        "TIME": time,
+        "EXPTIMEF": seconds,
+        "EXPTIMEN": seconds,
+        "XCENIX": x + recording.across[exposures % plan.steps],
+        "YCENIX": y,
+        **dict.fromkeys(("SUMSPTRF", "SUMSPATF", "SUMSPTRN", "SUMSPATN", "PC1_1IX", "PC2_2IX", "PC3_3IX"), 1.0),
+    }
+    return fits.HDUList(
+        [
+            fits.PrimaryHDU(header=primary),
+            _image(stored, detector, header),
+            _table(SPECTRA_TABLE, table, len(exposures)),
+            _frames(len(exposures)),
+        ]
+    )
+
+
+def _slit_jaw(recording: Recording, detector: Detector, images: Film, passband: int) -> fits.HDUList:
+    plan = recording.schedule
+    count, height, width = images.counts.shape
+    x, y = recording.centre
+    header = _primary(recording, images.time, "SJI", np.full(count, plan.exposure))
+    header.update(FOVX=width * plan.pixel, NRASTERP=1)
+    header.update(_window("SJI", f"SJI_{passband}", passband - 2.0, passband + 2.0, height))
+    header.update(
+        CTYPE1="HPLN-TAN", CUNIT1="arcsec", CRVAL1=x, CDELT1=plan.pixel, CRPIX1=(width + 1) / 2,
+        CTYPE2="HPLT-TAN", CUNIT2="arcsec", CRVAL2=y, CDELT2=plan.pixel, CRPIX2=(height + 1) / 2,
+        CTYPE3="Time", CUNIT3="seconds", CRVAL3=images.time[0], CDELT3=float(np.diff(images.time).mean()), CRPIX3=1.0,
+        PC1_1=1.0, PC1_2=0.0, PC2_1=0.0, PC2_2=1.0, PC3_1=0.0, PC3_2=0.0,
+    )  # fmt: skip
+    table = {
+        "TIME": images.time,
+        "EXPTIMES": plan.exposure,
+        "SLTPX1IX": (width + 1) / 2 + images.slit / plan.pixel,
+        "SLTPX2IX": (height + 1) / 2,
+        "XCENIX": x,
+        "YCENIX": y,
+        **dict.fromkeys(("SUMSPTRS", "SUMSPATS", "PC1_1IX", "PC2_2IX"), 1.0),
+        # No roll; irispy takes 0 for a missing value.
+        "PC1_2IX": 1e-12,
+        "PC2_1IX": -1e-12,
+    }
+    stored = _stored(images.counts, detector)
+    return fits.HDUList(
+        [_image(stored, detector, header, primary=True), _table(IMAGE_TABLE, table, count), _frames(count)]
+    )
+
+
+def _primary(recording: Recording, time: np.ndarray, instrument: str, seconds: np.ndarray) -> fits.Header:
+    plan, start = recording.schedule, recording.start
+    x, y = recording.centre
+    taken = seconds[seconds > 0] if (seconds > 0).any() else seconds
+
+    def when(after: float) -> str:
+        return iso(start + timedelta(seconds=float(after)))
+
+    header = fits.Header()
+    header.update(
+        TELESCOP="IRIS",
+        INSTRUME=instrument,
+        DATA_LEV=2.0,
+        LVL_NUM=2.0,
+        ORIGIN=ORIGIN,
+        OBSID=recording.entry.id.rsplit("_", 1)[1],
+        OBS_DESC="simulated",
+        STARTOBS=when(0),
+        ENDOBS=when(recording.times[-1, -1] + plan.exposure),
+        DATE_OBS=when(time[0]),
+        DATE_END=when(time[-1] + plan.exposure),
+        OBSREP=len(recording.times),
+        CAMERA=1 if instrument == "SPEC" else 2,
+        BTYPE="Intensity",
+        BUNIT="Corrected DN",
+        SAA="           0",
+        SAT_ROT=0.0,
+        DSUN_OBS=DISTANCE,
+        IAECEVFL="NO",
+        IAECFLAG="NO",
+        IAECFLFL="NO",
+        FOVY=plan.slit * plan.pixel,
+        XCEN=x,
+        YCEN=y,
+        SUMSPAT=1,
+        EXPTIME=float(taken.mean()),
+        EXPMIN=float(taken.min()),
+        EXPMAX=float(taken.max()),
+        NEXP=len(time),
+        NEXPOBS=recording.times.size,
+        CADEX_AV=plan.cadence,
+    )
+    return header
+
+
+def _window(detector: str, title: str, low: float, high: float, height: int) -> dict[str, object]:
+    return {
+        "NWIN": 1,
+        "TDET1": detector,
+        "TDESC1": title,
+        "TWAVE1": (low + high) / 2,
+        "TWMIN1": low,
+        "TWMAX1": high,
+        "TSR1": 1,
+        "TER1": height,
+    }
+
+
+def _table(columns: Sequence[str], values: dict[str, np.ndarray | float], rows: int) -> fits.ImageHDU:
+    """A row for each exposure; what the simulation does not know is 0."""
+    data = np.zeros((rows, len(columns)))
+    for name, value in values.items():
+        data[:, columns.index(name)] = value
+    header = fits.Header()
+    header.update({name: number for number, name in enumerate(columns)})
+    return fits.ImageHDU(data, header)
+
+
+def _frames(rows: int) -> fits.TableHDU:
+    return fits.TableHDU.from_columns([fits.Column("FRMID", "A10", array=[str(row) for row in range(rows)])])
