@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 from preflare.errors import ConfigError
 
@@ -66,14 +65,20 @@ def check_choice(name: str, value: object, choices: Sequence[str], or_null: bool
 
 def check_pair(name: str, value: object, above: float = -math.inf) -> tuple[float, float]:
     """The value as a tuple if it is two increasing numbers, all greater than above."""
-    expected = " ".join(["two increasing numbers", *_limits(-math.inf, math.inf, above)])
-    try:
-        low, high = (check_number(name, item, above=above) for item in _items(value))
-    except (ConfigError, ValueError):
-        raise ConfigError(f"{name} is {_said(value)}, expected {expected}, such as [1, 2].") from None
-    if not low < high:
+    found = _numbers(value, above)
+    if found is None or len(found) != 2 or not found[0] < found[1]:
+        expected = " ".join(["two increasing numbers", *_limits(-math.inf, math.inf, above)])
         raise ConfigError(f"{name} is {_said(value)}, expected {expected}, such as [1, 2].")
-    return low, high
+    return found[0], found[1]
+
+
+def check_numbers(name: str, value: object, above: float = -math.inf) -> tuple[float, ...]:
+    """The value as a tuple if it is a list of one or more numbers, all greater than above."""
+    found = _numbers(value, above)
+    if not found:
+        expected = " ".join(["one or more numbers", *_limits(-math.inf, math.inf, above)])
+        raise ConfigError(f"{name} is {_said(value)}, expected {expected}, such as [1, 2].")
+    return found
 
 
 def check_named_numbers(name: str, value: object) -> dict[str, float]:
@@ -83,10 +88,13 @@ def check_named_numbers(name: str, value: object) -> dict[str, float]:
     return {str(key): check_number(f"{name}.{key}", item) for key, item in value.items()}
 
 
-def _items(value: object) -> Sequence[Any]:
+def _numbers(value: object, above: float) -> tuple[float, ...] | None:
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise ValueError
-    return value
+        return None
+    try:
+        return tuple(check_number("", item, above=above) for item in value)
+    except ConfigError:
+        return None
 
 
 def _limits(minimum: float, maximum: float, above: float) -> list[str]:

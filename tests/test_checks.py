@@ -13,6 +13,7 @@ from preflare.checks import (
     check_integer,
     check_named_numbers,
     check_number,
+    check_numbers,
     check_pair,
     check_path,
     check_text,
@@ -85,6 +86,12 @@ def test_a_pair() -> None:
     for value in ([3], [2, 1], [1, 1], [1, 2, 3], ["a", "b"], [0, 1], 5, "12", None, [1, math.nan]):
         assert said(check_pair, value, above=0).endswith("expected two increasing numbers above 0, such as [1, 2].")
     assert said(check_pair, OmegaConf.create([3])).startswith("a.key is [3], expected two increasing numbers,")
+
+
+def test_a_list_of_numbers() -> None:
+    assert check_numbers("a.key", OmegaConf.create([4, 2.5])) == (4.0, 2.5)
+    for value in ([], ["a"], [0], 5, "12", None, [1, math.inf]):
+        assert said(check_numbers, value, above=0).endswith("expected one or more numbers above 0, such as [1, 2].")
 
 
 def test_names_with_numbers() -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from preflare.checks import check_number
+
 
 @dataclass(frozen=True)
 class Detector:
@@ -13,6 +15,7 @@ class Detector:
     scale, zero: BSCALE and BZERO of the int16 archive files; fill: what stands for a missing pixel, DN.
     cosmic_rays: hits per pixel and second. lost: share of exposures that did not arrive.
     dead_rows: share of slit pixels without data; dusty_rows: share of those dimmed by dust on the slit.
+    Raises ConfigError for numbers that cannot be meant.
     """
 
     dispersion: float
@@ -26,6 +29,16 @@ class Detector:
     lost: float
     dead_rows: float
     dusty_rows: float
+
+    def __post_init__(self) -> None:
+        for name in ("dispersion", "resolution", "photons", "scale"):
+            check_number(f"simulation.detector.{name}", getattr(self, name), above=0)
+        for name in ("read_noise", "cosmic_rays"):
+            check_number(f"simulation.detector.{name}", getattr(self, name), 0)
+        for name in ("lost", "dead_rows", "dusty_rows"):
+            check_number(f"simulation.detector.{name}", getattr(self, name), 0, 1)
+        for name in ("zero", "fill"):
+            check_number(f"simulation.detector.{name}", getattr(self, name))
 
     @property
     def ceiling(self) -> float:

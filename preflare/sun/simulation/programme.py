@@ -1,10 +1,10 @@
 """When and how a simulated observation was recorded: its mode, cadence, exposure, slit and flare."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
+from preflare.checks import check_integer, check_number, check_numbers
 from preflare.errors import ConfigError
 from preflare.sun.level2 import RASTER, SIT_AND_STARE
 
@@ -65,19 +65,20 @@ class Programme:
     pixel: float
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Sequence):
-                object.__setattr__(self, field.name, tuple(value))
+        for name in ("onset", "flare", "steps", "cadences", "exposures"):
+            value = getattr(self, name)
+            check_numbers(f"simulation.programme.{name}", value, above=0)
+            object.__setattr__(self, name, tuple(value))
+        for number in self.steps:
+            check_integer("simulation.programme.steps", number, 1)
         for name in ("onset", "flare"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise ConfigError(f"simulation.programme.{name} is ({low}, {high}), expected 0 < shortest <= longest.")
-        if self.size < 1 or not 0 <= self.rasters <= 1:
-            raise ConfigError(
-                f"simulation.programme has size {self.size} and rasters {self.rasters}; expected a size of 1 or more "
-                "and a share of rasters from 0 to 1."
-            )
+            value = getattr(self, name)
+            if len(value) != 2 or value[0] > value[1]:
+                raise ConfigError(f"simulation.programme.{name} is {list(value)}, expected [shortest, longest].")
+        check_number("simulation.programme.rasters", self.rasters, 0, 1)
+        check_integer("simulation.programme.size", self.size, 1)
+        check_number("simulation.programme.spread", self.spread, 0)
+        check_number("simulation.programme.pixel", self.pixel, above=0)
         if min(self.exposures) >= min(self.cadences):
             raise ConfigError(
                 f"simulation.programme: the shortest exposure ({min(self.exposures)} s) does not fit into the "

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from preflare.errors import ConfigError
 from preflare.sun.simulation.detector import Detector
 
 
@@ -56,3 +57,18 @@ def test_exposures_are_lost_in_the_stated_share(detector: Detector) -> None:
     lost = replace(detector, lost=0.05).lose(np.random.default_rng(5), 20_000)
     assert lost.mean() == pytest.approx(0.05, abs=0.006)
     assert not replace(detector, lost=0.0).lose(np.random.default_rng(5), 100).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"photons": "abc"}, "simulation.detector.photons is 'abc', expected a number above 0"),
+        ({"dispersion": 0}, "detector.dispersion is 0, expected a number above 0"),
+        ({"read_noise": -1}, "detector.read_noise is -1, expected a number of 0 or more"),
+        ({"lost": 1.5}, "detector.lost is 1.5, expected a number from 0 to 1"),
+        ({"zero": None}, "detector.zero is null, expected a number"),
+    ],
+)
+def test_a_detector_that_cannot_be_is_refused(detector: Detector, change: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        replace(detector, **change)

@@ -38,11 +38,19 @@ def test_exposures_follow_one_another_until_the_flare_ends(programme: Programme)
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"size": 0}, "size 0"),
-        ({"rasters": 1.5}, "rasters 1.5"),
+        ({"size": 0}, "programme.size is 0, expected a whole number of 1 or more"),
+        ({"size": "abc"}, "programme.size is 'abc'"),
+        ({"rasters": 1.5}, "programme.rasters is 1.5, expected a number from 0 to 1"),
+        ({"spread": -1}, "programme.spread is -1"),
+        ({"pixel": 0}, "programme.pixel is 0"),
         ({"exposures": (20.0,)}, "20.0 s"),
-        ({"onset": (50, 20)}, r"\(50, 20\)"),
-        ({"flare": (0, 20)}, r"\(0, 20\)"),
+        ({"exposures": ("abc",)}, "programme.exposures is .'abc'., expected one or more numbers above 0"),
+        ({"cadences": ()}, r"programme.cadences is \[\], expected one or more numbers above 0"),
+        ({"steps": (1.5,)}, "programme.steps is 1.5, expected a whole number"),
+        ({"onset": (50, 20)}, r"\[50, 20\], expected \[shortest, longest\]"),
+        ({"onset": (50,)}, r"\[50\], expected \[shortest, longest\]"),
+        ({"onset": 50}, "programme.onset is 50, expected one or more numbers"),
+        ({"flare": (0, 20)}, r"\[0, 20\]"),
     ],
 )
 def test_a_programme_that_fits_nothing_is_refused(programme: Programme, change: dict, words: str) -> None:
