@@ -21,11 +21,14 @@ from preflare.explain.engine import Engine
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.expected_gradients import ExpectedGradients, Paths
 from preflare.explain.parts import Arrays
-from preflare.explain.representatives import forward
+from preflare.explain.representatives import by_chance, forward
 from preflare.explain.target import QUANTITY
+from preflare.figures import representatives, style
 
 # Training spectra that distances are measured from, and that representatives are chosen by.
 TRAINING, SAMPLE = 4096, 200
+# Random choices of members that the chosen ones are compared with.
+DRAWS = 200
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ class Work:
         home: Path,
         checkpoint: str,
         members: str,
-        representatives: int,
+        count: int,
         maps: Sequence[str],
         method: ExpectedGradients,
         seed: int,
@@ -49,7 +52,7 @@ class Work:
         self.home = home
         self.checkpoint = checkpoint
         self.choice = members
-        self.representatives = representatives
+        self.count = count
         self.method = method
         self.seed = seed
         self.workers = workers
@@ -66,7 +69,7 @@ class Work:
     def members(self, shard: Shard) -> list[int]:
         """Who explains an observation."""
         candidates = self.by.candidates(self.choice, self.by.sides(shard.name, shard.digest))
-        if self.choice != "representative" or len(candidates) <= self.representatives:
+        if self.choice != "representative" or len(candidates) <= self.count:
             return candidates
         if tuple(candidates) not in self._chosen:
             data = self._train(candidates[0])
@@ -76,13 +79,17 @@ class Work:
             rows = np.sort(stream.choice(len(train), min(SAMPLE, len(train)), replace=False))
             engine = Engine([self.networks[one] for one in candidates], paths.baselines, paths.positions, self.workers)
             said = engine(train.spectra[torch.from_numpy(rows)][:, 0]).attributions.numpy()
-            taken, errors = forward(said, self.representatives)
+            taken, errors = forward(said, self.count)
             log.info(
                 "%d of %d members stand for all: their mean attribution misses that of all by %.1f%%.",
                 len(taken),
                 len(candidates),
                 100 * errors[-1],
             )
+            chance = by_chance(said, self.count, DRAWS, self.seed)
+            figure = representatives.draw(errors, chance, f"of {len(candidates)} members, on {len(rows)} spectra")
+            self.by.folder.cubes.mkdir(exist_ok=True)
+            (self.by.folder.cubes / "representatives.png").write_bytes(style.png(figure))
             self._chosen[tuple(candidates)] = sorted(candidates[one] for one in taken)
         return self._chosen[tuple(candidates)]
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from hydra.utils import instantiate
 
+from preflare.explain import equivalence
 from preflare.explain.activation_maps import MAPS
 from preflare.explain.cube import Cube
 from preflare.explain.explanation import ORIGINS
@@ -15,6 +16,10 @@ from preflare.report.spectra import METHODS, RULE, Shown, strongest
 from preflare.run import Run
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
+
+
+# Spectra of a cube that two explanations are compared on, at most.
+COMPARED = 500
 
 
 def title(record: Mapping[str, Any], line: Line) -> str:
@@ -117,10 +122,32 @@ def attributions(members: Sequence[Cube], chosen: Sequence[Shown], line: Line) -
                 f"Strongest in {title}, over the {count:,} explained spectra: {_near(place, line)}, "
                 f"{'for' if mean > 0 else 'against'} PF on average."
             )
+    maps = [name for name in METHODS if name in MAPS and name in members[0].names]
+    for name in maps:
+        pairs = [
+            equivalence.compare(one.rows(name, index), one.rows("expected_gradients", index))
+            for one in members
+            if len(index := _some(one.explained()))
+        ]
+        ranks = np.concatenate([pair.rank_correlation for pair in pairs])
+        linear = np.concatenate([pair.correlation for pair in pairs])
+        sentences.append(
+            f"{METHODS[name]} and expected gradients are not the same up to a constant and a scale: over each "
+            f"spectrum's wavelengths they correlate by {np.median(linear):.2f} (median; by rank "
+            f"{np.median(ranks):.2f})."
+            if np.median(linear) < 0.9
+            else f"{METHODS[name]} and expected gradients agree up to a constant and a scale: they correlate by "
+            f"{np.median(linear):.2f} (median; by rank {np.median(ranks):.2f})."
+        )
     residual = float(np.median([one.residual for one in summaries]))
     draws = members[0].attributes["samples"]
     sentences.append(f"With {draws} draws, expected gradients miss their sum by {residual:.1%} (median).")
     return " ".join(sentences)
+
+
+def _some(index: np.ndarray) -> np.ndarray:
+    """Evenly spaced ones, COMPARED at most."""
+    return index[:: -(-len(index) // COMPARED) or 1]
 
 
 def remark(origin: str, trained_on: str) -> str:

@@ -367,6 +367,7 @@ def test_representatives_are_some_of_the_members(finished: Run, home: Path, tmp_
     by = ensemble.read(tmp_path / "sweep")
     one = settings(members="representative", representatives=1).explanation
     (cube,) = one(by, home, None, [one_test_observation(finished)])
+    assert (tmp_path / "sweep" / "cubes" / "representatives.png").read_bytes()[:4] == b"\x89PNG"
     assert cube.attributes["members"] == "seed-1" and cube.attributes["members_choice"] == "representative"
 
 
