@@ -17,7 +17,6 @@ from preflare.run import Run
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
 
-
 # Spectra of a cube that two explanations are compared on, at most.
 COMPARED = 500
 
