@@ -26,10 +26,10 @@ demo: .venv/installed  ## Simulate a small Sun, train, explain, report: ends wit
 	$(BIN)/python report.py run=runs/demo
 
 test: .venv/installed-dev  ## Install, then run the tests (below five minutes)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 test-slow: .venv/installed-dev  ## Run the long tests
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -n auto -m slow
 
 bench-data: .venv/installed  ## Measure batches per second and memory, resident and streamed
 	$(BIN)/python benchmarks/data.py
