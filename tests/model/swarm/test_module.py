@@ -61,11 +61,11 @@ VARIED = [
     "common",
     [
         ["optimizer=adam"],
-        ["optimizer=adam", "+optimizer.weight_decay=0.01"],
-        ["optimizer=adamw"],
-        ["optimizer=sgd"],
-        ["model=fnn"],
-        [*DEEP, "model.dropout=0"],
+        pytest.param(["optimizer=adam", "+optimizer.weight_decay=0.01"], marks=pytest.mark.slow),
+        pytest.param(["optimizer=adamw"], marks=pytest.mark.slow),
+        pytest.param(["optimizer=sgd"], marks=pytest.mark.slow),
+        pytest.param(["model=fnn"], marks=pytest.mark.slow),
+        pytest.param([*DEEP, "model.dropout=0"], marks=pytest.mark.slow),
     ],
     ids=" ".join,
 )
@@ -107,7 +107,7 @@ class End(pl.Callback):
                 pl_module.end(member)
 
 
-MODELS = [["model=convnet"], ["model=fnn"], DEEP]
+MODELS = [["model=convnet"], ["model=fnn"], pytest.param(DEEP, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=" ".join)
