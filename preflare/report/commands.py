@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from preflare.command import CONF
+from preflare.command import CONF, folder_name
 from preflare.explain.cube import Attribute, Cube
 from preflare.run import Run
 
@@ -32,10 +32,11 @@ def history(run: Run, cubes: Sequence[Cube], root: Path | None) -> str:
     # Only a cube of the run's own shards says where those were.
     homes = {Path(str(cube.attributes["shard"])).parent for cube in cubes if _own(cube)}
     other = root.resolve() if root else min(homes, default=None)
-    lines = [shlex.join(["python", "train.py", *run.record["overrides"]])]
+    lines = [_train(run)]
     own: dict[tuple[str, ...], list[str]] = {}
     for cube in filter(_own, cubes):
-        settings = (*_moved(run, Path(str(cube.attributes["shard"])).parent), *_settings(cube))
+        home = root.resolve() if root else Path(str(cube.attributes["shard"])).parent
+        settings = (*_moved(run, home), *_settings(cube))
         own.setdefault(settings, []).append(str(cube.attributes["observation"]))
     for settings, names in own.items():
         held_out = set(names) == set(run.record["partition"]["sides"]["test"])
@@ -55,6 +56,15 @@ def next_steps(run: Run, root: Path | None) -> str:
 def command(verb: str, run: Run, settings: Iterable[str] = ()) -> str:
     """A verb on this run, as a shell takes it."""
     return shlex.join(["python", f"{verb}.py", f"run={_value(str(run.folder.path))}", *settings])
+
+
+def _train(run: Run) -> str:
+    overrides, path = list(run.record["overrides"]), run.folder.path.resolve()
+    usual = Path("runs", str(run.config.name), folder_name(overrides)).parts
+    there = path.parts[-len(usual) :] == usual
+    return shlex.join(
+        ["python", "train.py", *overrides, *([] if there else [f"hydra.run.dir={_value(str(run.folder.path))}"])]
+    )
 
 
 def _own(cube: Cube) -> bool:

@@ -1,5 +1,6 @@
 """The commands on a page are those that made it: other settings than the defaults, shards that moved, strange names."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from preflare import run
 from preflare.command import CONF
 from preflare.explain.cube import Cube
 from preflare.report import commands
-from preflare.run import Run
+from preflare.run import Run, RunFolder
 
 DEFAULT = OmegaConf.load(CONF / "explain.yaml")
 
@@ -44,9 +45,9 @@ def explains(finished: Run, cubes: list[Cube], root: Path | None = None) -> list
 
 
 def test_defaults_need_not_be_said(finished: Run, held_out: list[Path]) -> None:
-    finished.record["overrides"] = ["partition.seed=3", "seed=range(2)"]
+    finished.record["overrides"] = ["partition.seed=3", "model.sizes=[1,2]"]
     assert commands.history(finished, [cube(shard) for shard in held_out], None).splitlines() == [
-        "python train.py partition.seed=3 'seed=range(2)'",
+        f"python train.py partition.seed=3 'model.sizes=[1,2]' hydra.run.dir={finished.folder.path}",
         f"python explain.py run={finished.folder.path}",
         f"python report.py run={finished.folder.path}",
     ]
@@ -87,8 +88,25 @@ def test_every_spectrum_is_a_null_where_the_default_is_a_sample(
 def test_shards_that_moved_are_said(finished: Run, held_out: list[Path], tmp_path: Path) -> None:
     moved = [cube(tmp_path / shard.name) for shard in held_out]
     assert explains(finished, moved) == [f"data.root={tmp_path}"]
+    assert explains(finished, [cube(shard) for shard in held_out], tmp_path) == [f"data.root={tmp_path}"]
     last = commands.history(finished, moved, tmp_path).splitlines()[-1]
     assert last == f"python report.py run={finished.folder.path} data.root={tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "folder", "said"),
+    [
+        ([], "runs/default", "python train.py"),
+        (["seed=7", "loss.l2=0"], "runs/default/loss.l2-0/seed-7", "python train.py seed=7 loss.l2=0"),
+        (["seed=7"], "runs/default", "python train.py seed=7 hydra.run.dir={}"),
+    ],
+)
+def test_a_run_folder_of_ones_own_is_said(
+    finished: Run, tmp_path: Path, overrides: list[str], folder: str, said: str
+) -> None:
+    finished.record["overrides"] = overrides
+    elsewhere = replace(finished, folder=RunFolder(tmp_path / folder))
+    assert commands.history(elsewhere, [], None).splitlines()[0] == said.format(tmp_path / folder)
 
 
 def test_some_observations_are_named_and_others_made_in_another_way_apart(finished: Run, held_out: list[Path]) -> None:
