@@ -43,6 +43,7 @@ class Config:
     loss: Any = MISSING
     optimizer: Any = MISSING
     trainer: Any = MISSING
+    callbacks: Any = None
     early_stopping: int | None = None
     logger: Any = None
     swarm: Swarm = field(default_factory=Swarm)

@@ -3,7 +3,7 @@
     config.yaml          the resolved config, written first
     metrics.csv          a row per epoch: losses and skill on each side, all evaluated with the same weights
     checkpoints/         best.ckpt (lowest loss on the choosing side), best_mean.ckpt (lowest mean of the
-                         training loss and that one), last.ckpt
+                         training loss and that one), last.ckpt; with callbacks=swa or annealing averaged.ckpt
     learning_curve.png
     run.json             the record, written last: config, observations of each side, skill, data digests, versions
     failed.json          only if the last attempt failed: the sentence and the traceback
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SCHEMA = 1
-CHECKPOINTS = ("best", "best_mean", "last")
+CHECKPOINTS = ("best", "best_mean", "last", "averaged")
 PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "torchmetrics", "captum", "numpy", "h5py", "scikit-learn")
 
 # Keys that change where or on what a run is computed, or who is told, but not what comes out.
@@ -88,7 +88,7 @@ class RunFolder:
         return self.path / "report.html"
 
     def checkpoint(self, which: str) -> Path:
-        """The file of a checkpoint: best, best_mean or last."""
+        """The file of a checkpoint: best, best_mean, last or averaged."""
         if which not in CHECKPOINTS:
             raise RunError(f"There is no checkpoint {which!r}; expected one of {', '.join(CHECKPOINTS)}.")
         return self.checkpoints / f"{which}.ckpt"
@@ -134,7 +134,8 @@ class RunFolder:
 
         path = self.checkpoint(which)
         if not path.is_file():
-            raise RunError(f"{self.path} has no checkpoint {which}: {path} is missing. Train the run again.")
+            how = " with callbacks=swa or annealing" if which == "averaged" else ""
+            raise RunError(f"{self.path} has no checkpoint {which}: {path} is missing. Train the run again{how}.")
         try:
             found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # whatever unpickling makes of other bytes
@@ -189,7 +190,7 @@ class Run:
     history: list[dict[str, float]]
 
     def network(self, which: str = "best") -> "nn.Module":
-        """The trained network in evaluation mode, from the checkpoint best, best_mean or last.
+        """The trained network in evaluation mode, from the checkpoint best, best_mean, last or averaged.
 
         Raises RunError if the checkpoint is missing or holds another architecture than the run's config.
         """
@@ -264,7 +265,7 @@ def read(path: Path | str) -> Run:
 def load(path: Path | str, which: str = "best") -> "nn.Module":
     """The trained network of a run folder in evaluation mode: (batch, 1, wavelength) -> (batch, 2) logits AR, PF.
 
-    which: the checkpoint, best, best_mean or last. Raises RunError as ``read`` and ``Run.network`` do.
+    which: the checkpoint, best, best_mean, last or averaged. Raises RunError as ``read`` and ``Run.network`` do.
     """
     return read(path).network(which)
 

@@ -130,7 +130,7 @@ def test_a_missing_checkpoint(finished: RunFolder) -> None:
 
 
 def test_a_checkpoint_nobody_writes(finished: RunFolder) -> None:
-    with pytest.raises(RunError, match="expected one of best, best_mean, last"):
+    with pytest.raises(RunError, match="expected one of best, best_mean, last, averaged"):
         run.load(finished.path, "first")
 
 

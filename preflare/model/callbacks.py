@@ -51,6 +51,21 @@ class SwarmRecord(Callback):
                 pl_module.end(place)
 
 
+class AveragingRate(Callback):
+    """Sets the learning rate of each member in the epochs for which its averaging asks for another one."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = members
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        groups = trainer.optimizers[0].param_groups
+        for place, member in enumerate(self.members):
+            rate = member.rate(member.first_epoch + trainer.current_epoch)
+            if rate is not None:
+                for group in groups[0]["numbers"][place : place + 1] if "numbers" in groups[0] else groups:
+                    group["lr"] = rate
+
+
 class SwarmBar(Callback):
     """A bar over epochs: member-steps per second, members still improving, the choosing side's TSS so far, time
     left. Silent when not a terminal."""

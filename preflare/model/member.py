@@ -18,6 +18,7 @@ from preflare.command import Job
 from preflare.data.datamodule import FlareDataModule
 from preflare.errors import ConfigError, RunError
 from preflare.figures import learning_curve
+from preflare.model.averaging import Averaging, Spectra, evaluate, refresh_statistics
 from preflare.model.classifier import FlareClassifier
 from preflare.model.loggers import finish, log_figure
 from preflare.run import RunFolder
@@ -56,8 +57,10 @@ class Member:
         self.history: list[dict[str, float]] = []
         self.dead_at: int | None = None
         self.stopped_at: int | None = None
+        self.averaged: dict[str, Any] | None = None
         self.logger: Logger | None = None
         self._resume: dict[str, Any] | None = None
+        self._kept: dict[str, Any] = {}
         self._started, self._clock = run.now(), time.monotonic()
 
     def _check(self) -> None:
@@ -69,8 +72,14 @@ class Member:
             raise ConfigError(f"name is {self.config.name!r}, expected letters, digits and . _ + - alone.")
         check_integer("threads", self.config.threads, 1)
         check_integer("trainer.max_epochs", self.config.trainer.max_epochs, 1)
+        self.averaging: Averaging | None = instantiate(self.config.callbacks) if self.config.callbacks else None
         if self.config.early_stopping is not None:
             check_integer("early_stopping", self.config.early_stopping, 1)
+            if self.averaging is not None and self.averaging.to_the_end:
+                raise ConfigError(
+                    f"early_stopping is {self.config.early_stopping}, but {type(self.averaging).__name__} averages up "
+                    "to the last epoch; set early_stopping=null or callbacks=none."
+                )
         if self.config.swarm.max_members is not None:
             check_integer("swarm.max_members", self.config.swarm.max_members, 1)
         check_number("swarm.memory", self.config.swarm.memory, above=0, unit="GiB")
@@ -83,7 +92,7 @@ class Member:
             instantiate(self.config.optimizer)(network.parameters())
         except (TypeError, ValueError) as error:
             raise ConfigError(f"The optimizer cannot be built: {error}.") from error
-        self._parameters = sum(weights.numel() for weights in network.parameters())
+        self._weights = {name: weights.numel() for name, weights in network.named_parameters()}
 
     def begin(self) -> None:
         """Make the folder ready, or take up what an interrupted run of the same config and data left."""
@@ -93,7 +102,7 @@ class Member:
                 self._resume = last
                 self.attempts = list(last["attempts"])
                 self.history = [row for row in self.folder.read_history() if row["epoch"] <= last["epoch"]]
-                self.dead_at, self.stopped_at = last["dead_at"], last["stopped_at"]
+                self.dead_at, self.stopped_at, self._kept = last["dead_at"], last["stopped_at"], last["averaging"]
                 if not self.ended:
                     log.info("%s goes on after epoch %d.", self.folder.path, last["epoch"])
         if self._resume is None:
@@ -112,7 +121,7 @@ class Member:
         self.attempts = []
 
     def _forget(self) -> None:
-        self._resume, self.history, self.dead_at, self.stopped_at = None, [], None, None
+        self._resume, self.history, self.dead_at, self.stopped_at, self._kept = None, [], None, None, {}
         self.folder.begin(self.config)
 
     @property
@@ -164,8 +173,18 @@ class Member:
             self.dead_at = epoch
         elif self._stops():
             self.stopped_at = epoch
-        ends = {"dead_at": self.dead_at, "stopped_at": self.stopped_at}
-        checkpoint = {**state, "epoch": epoch, "attempts": self.attempts, "data": self.digests, **ends}
+        if self.averaging is not None:
+            weights = {name: state["state_dict"][f"network.{name}"] for name in self._weights}
+            self._kept = self.averaging.follow(self._kept, epoch, self.config.trainer.max_epochs, weights)
+        checkpoint = {
+            **state,
+            "epoch": epoch,
+            "attempts": self.attempts,
+            "data": self.digests,
+            "dead_at": self.dead_at,
+            "stopped_at": self.stopped_at,
+            "averaging": self._kept,
+        }
         for which, chosen in {"best": best, "best_mean": best_mean, "last": True}.items():
             if chosen:
                 self.folder.write_checkpoint(which, checkpoint)
@@ -174,6 +193,32 @@ class Member:
 
     def _is_lowest(self, name: str, scores: Mapping[str, float]) -> bool:
         return all(scores[name] < row[name] for row in self.history)
+
+    def rate(self, epoch: int) -> float | None:
+        """The learning rate in this epoch, if it is not the optimizer's own."""
+        return None if self.averaging is None else self.averaging.rate(epoch, self.config.trainer.max_epochs)
+
+    def average(self, spectra: Spectra) -> None:
+        """After training: move the last epoch's network to the centre of its minimum, and keep it as ``averaged``.
+
+        A dead network has none. Raises RunError if the result is not finite.
+        """
+        if self.averaging is None or self.dead_at is not None:
+            return
+        last = self.folder.read_checkpoint("last")
+        network = instantiate(self.config.model)
+        weights = {name.removeprefix("network."): value for name, value in last["state_dict"].items()}
+        network.to(next(iter(weights.values())).dtype).load_state_dict(weights)
+        notes = self.averaging.centre(network, self._kept, spectra, self.seed)
+        refresh_statistics(network, spectra.shuffled())
+        scores = evaluate(network, spectra)
+        if not np.isfinite(scores["mean/loss"]):
+            raise RunError("The loss of the averaged weights is not finite. Use a smaller callbacks.lr or noise.")
+        state = {f"network.{name}": value for name, value in network.state_dict().items()}
+        self.folder.write_checkpoint("averaged", {"state_dict": state, "epoch": last["epoch"]})
+        self.averaged = {**notes, "metrics": self._metrics(scores)}
+        if self.logger is not None:
+            self.logger.log_metrics({f"averaged/{name}": value for name, value in scores.items()}, step=last["epoch"])
 
     def _stops(self) -> bool:
         """Whether so many epochs as early_stopping says have gone by since the lowest loss on the choosing side."""
@@ -213,7 +258,8 @@ class Member:
             "attempts": self.attempts,
             "stopped_at_epoch": self.stopped_at,
             "dead": self.attempts[-1]["dead_at_epoch"] is not None,
-            "parameters": self._parameters,
+            "averaged": self.averaged,
+            "parameters": sum(self._weights.values()),
             "threads": torch.get_num_threads(),
             "versions": run.versions(),
             "config": OmegaConf.to_container(self.config, resolve=True),
@@ -255,16 +301,20 @@ class Member:
     def _outcome(self) -> dict[str, Any]:
         """The epochs chosen, and each side's skill at the best one: that row is of those very weights."""
         best = min(self.history, key=lambda row: row[f"{self.data.choosing}/loss"])
-        metrics: dict[str, dict[str, float | None]] = {side: {} for side in self.data.sides}
-        for key, value in best.items():
-            side, _, name = key.partition("/")
-            if side in metrics and name != "spread":
-                metrics[side][name] = None if np.isnan(value) else value
         return {
             "best_epoch": int(best["epoch"]),
             "best_mean_epoch": int(min(self.history, key=lambda row: row["mean/loss"])["epoch"]),
-            "metrics": metrics,
+            "metrics": self._metrics(best),
         }
+
+    def _metrics(self, scores: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
+        """Scores by side; None where one is not defined."""
+        metrics: dict[str, dict[str, float | None]] = {side: {} for side in self.data.sides}
+        for key, value in scores.items():
+            side, _, name = key.partition("/")
+            if side in metrics and name != "spread":
+                metrics[side][name] = None if np.isnan(value) else value
+        return metrics
 
 
 def sub_seed(seed: int, attempt: int) -> int:

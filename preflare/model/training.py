@@ -20,7 +20,8 @@ from preflare.data.datamodule import candidates, usable
 from preflare.data.partition import CLASSES
 from preflare.data.shard import open_all
 from preflare.errors import ConfigError
-from preflare.model.callbacks import MemberRecord, SwarmBar, SwarmRecord
+from preflare.model.averaging import served, shared
+from preflare.model.callbacks import AveragingRate, MemberRecord, SwarmBar, SwarmRecord
 from preflare.model.member import Member
 from preflare.model.swarm import CannotSwarm
 from preflare.model.swarm.data import SwarmData
@@ -178,8 +179,19 @@ def _fit_together(members: Sequence[Member], failed: dict[int, Exception]) -> No
     first_epoch = members[0].first_epoch
     data = SwarmData([member.data for member in members], first_epoch)
     data.setup()
-    if first_epoch >= config.trainer.max_epochs:
-        return
+    if first_epoch < config.trainer.max_epochs:
+        _fit_swarm(members, data, failed)
+    for place, member in enumerate(members):
+        if id(member) not in failed:
+            try:
+                member.average(shared(data, place))
+            except Exception as error:
+                failed[id(member)] = error
+                member.fail(error)
+
+
+def _fit_swarm(members: Sequence[Member], data: SwarmData, failed: dict[int, Exception]) -> None:
+    config = members[0].config
     swarm = SwarmClassifier([member.classifier() for member in members], [member.seed for member in members], data)
     for place, member in enumerate(members):
         if member.resumed is not None:
@@ -187,8 +199,8 @@ def _fit_together(members: Sequence[Member], failed: dict[int, Exception]) -> No
     with _quiet_lightning():
         trainer: pl.Trainer = instantiate(
             config.trainer,
-            max_epochs=config.trainer.max_epochs - first_epoch,
-            callbacks=[SwarmRecord(members, failed), SwarmBar(members)],
+            max_epochs=config.trainer.max_epochs - members[0].first_epoch,
+            callbacks=[SwarmRecord(members, failed), AveragingRate(members), SwarmBar(members)],
             logger=False,
             enable_checkpointing=False,
         )
@@ -200,19 +212,19 @@ def _fit_alone(member: Member) -> None:
     config = member.config
     torch.set_num_threads(config.threads)
     member.data.setup()
-    if member.first_epoch >= config.trainer.max_epochs:
-        return
-    if member.resumed is not None:
-        member.begin_anew()
-    classifier = member.classifier()
-    with _quiet_lightning():
-        trainer: pl.Trainer = instantiate(
-            config.trainer,
-            callbacks=[MemberRecord(member), SwarmBar([member])],
-            logger=False,
-            enable_checkpointing=False,
-        )
-        trainer.fit(classifier, datamodule=member.data)
+    if member.first_epoch < config.trainer.max_epochs:
+        if member.resumed is not None:
+            member.begin_anew()
+        classifier = member.classifier()
+        with _quiet_lightning():
+            trainer: pl.Trainer = instantiate(
+                config.trainer,
+                callbacks=[MemberRecord(member), AveragingRate([member]), SwarmBar([member])],
+                logger=False,
+                enable_checkpointing=False,
+            )
+            trainer.fit(classifier, datamodule=member.data)
+    member.average(served(member.data))
 
 
 @contextmanager

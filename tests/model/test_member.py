@@ -92,7 +92,7 @@ def test_sub_seeds_begin_with_the_seed_itself_and_differ() -> None:
 
 def test_early_stopping_is_lightnings_rule(make_config, tmp_path: Path) -> None:
     losses = [0.9, 0.5, 0.6, 0.5, 0.4, 0.5, 0.41, 0.4, 0.3]
-    for patience in range(1, 6):
+    for patience in (1, 2, 4):
         member = Member(Job(make_config(f"early_stopping={patience}"), tmp_path / str(patience), ()), {})
         member.begin()
         member.data.setup()
