@@ -49,6 +49,12 @@ def test_the_readme_has_every_verb() -> None:
     assert {words[0] for words in commands()} == {"ingest.py", "train.py", "explain.py", "report.py"}
 
 
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    inside = [link for link in links if not link.startswith("http")]
+    assert inside and all((ROOT / link).is_file() for link in inside), inside
+
+
 def test_every_command_of_the_readme(verb: Callable[..., int], tmp_path: Path) -> None:
     rasters = write_rasters(tmp_path / "rasters")
     for words in commands():
