@@ -171,6 +171,7 @@ def test_streamed_data_are_the_resident_ones_in_another_order(build, workers: in
     assert not torch.equal(*orders)
 
 
+@pytest.mark.slow
 def test_streamed_data_train_as_well_as_resident_ones(write_cube, made_up: Line, tmp_path: Path) -> None:
     """Test loss within the spread between seeds; spectra in the order of the files, as a control, are far outside."""
     random = np.random.default_rng(0)
