@@ -6,7 +6,7 @@ rules. Ours, of a loss L and an accuracy A over fixed training spectra:
 walk     In step t of n every weight gets Gaussian noise, of a share of its layer's root mean square. The step is
          taken with probability min(1, exp(-dL / T)), T = temperature (1 - t / n) (Metropolis). The mean of the n
          places where the walk was is the centre; where the minimum is flat, the walk fills it evenly.
-reduce   From there, in each of n steps a random tenth of the weights loses a share of itself. The step is taken by
+reduce   From there, in each of n steps a random fiftieth of the weights loses a share of itself. The step is taken by
          the same rule, and only if A does not fall: weights that matter least end up small.
 """
 
@@ -21,7 +21,7 @@ from preflare.checks import check_integer, check_number
 from preflare.model.averaging import Spectra, State, answer, own_dtype
 
 # Of the weights, in one step of reducing.
-TENTH = 0.1
+FIFTIETH = 0.02
 Move = Callable[[list[Tensor]], list[Tensor]]
 
 
@@ -102,8 +102,8 @@ class _Walk:
         return [here + scale * self._draw(torch.randn, here) for here, scale in zip(self.place, scales, strict=True)]
 
     def less(self, share: float) -> list[Tensor]:
-        """A place where a random tenth of the weights has lost this share."""
-        return [here * (1 - share * (self._draw(torch.rand, here) < TENTH)) for here in self.place]
+        """A place where a random fiftieth of the weights has lost this share."""
+        return [here * (1 - share * (self._draw(torch.rand, here) < FIFTIETH)) for here in self.place]
 
     def length(self) -> float:
         """Root of the sum of squares of all weights."""

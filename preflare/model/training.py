@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from preflare import run
 from preflare.command import Job
@@ -27,6 +28,7 @@ from preflare.model.swarm import CannotSwarm
 from preflare.model.swarm.data import SwarmData
 from preflare.model.swarm.memory import member_bytes, most_members
 from preflare.model.swarm.module import SwarmClassifier
+from preflare.model.swarm.workers import Workers
 from preflare.run import RunFolder, flatten, has_effect
 
 # What members of one swarm may differ in. Another architecture, batch size or number of epochs is another swarm.
@@ -181,13 +183,7 @@ def _fit_together(members: Sequence[Member], failed: dict[int, Exception]) -> No
     data.setup()
     if first_epoch < config.trainer.max_epochs:
         _fit_swarm(members, data, failed)
-    for place, member in enumerate(members):
-        if id(member) not in failed:
-            try:
-                member.average(shared(data, place))
-            except Exception as error:
-                failed[id(member)] = error
-                member.fail(error)
+    _average(members, data, failed)
 
 
 def _fit_swarm(members: Sequence[Member], data: SwarmData, failed: dict[int, Exception]) -> None:
@@ -205,6 +201,26 @@ def _fit_swarm(members: Sequence[Member], data: SwarmData, failed: dict[int, Exc
             enable_checkpointing=False,
         )
         trainer.fit(swarm, datamodule=data)
+
+
+def _average(members: Sequence[Member], data: SwarmData, failed: dict[int, Exception]) -> None:
+    """Find the centre of each member's minimum, where the config asks for it."""
+
+    def average(places: Tensor) -> None:
+        for place in places.tolist():
+            member = members[place]
+            try:
+                member.average(shared(data, place))
+            except Exception as error:
+                failed[id(member)] = error
+                member.fail(error)
+
+    if members[0].averaging is None:
+        return
+    log.info("Looking for the centre of each member's minimum.")
+    workers = Workers(torch.device("cpu"))
+    workers.share(average, torch.tensor([k for k, member in enumerate(members) if id(member) not in failed]))
+    workers.close()
 
 
 def _fit_alone(member: Member) -> None:

@@ -62,7 +62,7 @@ def test_weights_that_do_not_matter_are_reduced_and_others_are_not() -> None:
     values = torch.cat([SIGNS, torch.zeros_like(SIGNS)], dim=2)
     network = Two()
     # Without noise the walk stands still; any loss is too much at this temperature.
-    notes = Annealing(600, 0.0, 1e-9, 0.1, 100).centre(network, {}, spectra(values), seed=1)
+    notes = Annealing(600, 0.0, 1e-9, 0.5, 100).centre(network, {}, spectra(values), seed=1)
     used, unused = network.weight.tolist()
     assert used == 3.0 and 0 < unused < 0.1
     assert notes["left"] == pytest.approx(math.hypot(used, unused) / math.hypot(3, 3))

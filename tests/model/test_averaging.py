@@ -259,3 +259,13 @@ def test_what_cannot_be_meant_is_said(make_config, tmp_path: Path, override: str
         members.Member(Job(make_config("callbacks=swa", override), tmp_path, ()), {})
     error = caught.value if isinstance(caught.value, ConfigError) else caught.value.__cause__
     assert isinstance(error, ConfigError) and said in str(error)
+
+
+def test_threads_do_not_decide(make_config, tmp_path: Path) -> None:
+    found = []
+    for threads in (1, 2):
+        rules = ["callbacks=annealing", "callbacks.steps=5", f"threads={threads}"]
+        jobs = [Job(make_config(*rules, f"seed={k}"), tmp_path / f"{threads}{k}", ()) for k in (1, 2, 3)]
+        found.append([record["averaged"] for record in training.train(jobs)])
+    torch.set_num_threads(1)
+    assert found[0] == found[1]
