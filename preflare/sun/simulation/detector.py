@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import convolve1d
 
 from preflare.checks import check_number
 
@@ -12,6 +13,7 @@ class Detector:
     """A camera and the archive's way to store its images.
 
     dispersion: Å per pixel. resolution: FWHM, Å. photons: per DN. read_noise: DN, standard deviation.
+    smear: share of a pixel's noise that the archive's resampling moves to each neighbour.
     scale, zero: BSCALE and BZERO of the int16 archive files; fill: what stands for a missing pixel, DN.
     cosmic_rays: hits per pixel and second. lost: share of exposures that did not arrive.
     dead_rows: share of slit pixels without data; dusty_rows: share of those dimmed by dust on the slit.
@@ -22,6 +24,7 @@ class Detector:
     resolution: float
     photons: float
     read_noise: float
+    smear: float
     scale: float
     zero: float
     fill: float
@@ -59,12 +62,14 @@ class Detector:
     def counts(self, random: np.random.Generator, radiance: np.ndarray, exposure: float) -> np.ndarray:
         """Counts as an archive file states them, float32 DN, of radiance in DN/s: noisy, quantised, with a ceiling.
 
-        Photon noise is Poisson, of ``photons`` per DN. A cosmic ray adds 100 to 10,000 DN to a pixel and a part
-        of it to the next.
+        Photon noise is Poisson, of ``photons`` per DN; neighbours share the noise. A cosmic ray adds 100 to 10,000 DN
+        to a pixel and a part of it to the next.
         """
         expected = np.asarray(radiance, np.float64) * exposure
         counts = random.poisson(np.clip(expected, 0, None) * self.photons) / self.photons
         counts += self.read_noise * random.standard_normal(counts.shape, np.float32)
+        # The noise alone: the stated resolution holds the signal's share.
+        counts = expected + convolve1d(counts - expected, [self.smear, 1 - 2 * self.smear, self.smear], mode="nearest")
         flat = counts.reshape(-1)
         hits = random.integers(0, flat.size, random.poisson(self.cosmic_rays * exposure * flat.size))
         charge = 10 ** random.uniform(2, 4, len(hits))

@@ -45,17 +45,17 @@ def draw(random: np.random.Generator, region: np.random.Generator, inward: float
     own, common = random.standard_normal(count), region.standard_normal(count)
     z = iter(np.sqrt(REGION_SHARE) * common + np.sqrt(1 - REGION_SHARE) * own)
     return Look(
-        zero_point=float(3.0 * next(z)),
-        brightness=float(np.exp(0.20 * next(z))),
-        continuum=float(np.exp(0.14 * next(z))),
-        width=float(np.exp(0.055 * next(z))),
-        depth=float(0.04 * next(z)),
-        asymmetry=float(0.04 * next(z)),
-        ratio=float(0.04 * next(z)),
-        subordinate=float(0.005 * next(z)),
+        zero_point=float(2.0 * next(z)),
+        brightness=float(np.exp(0.14 * next(z))),
+        continuum=float(np.exp(0.10 * next(z))),
+        width=float(np.exp(0.037 * next(z))),
+        depth=float(0.027 * next(z)),
+        asymmetry=float(0.027 * next(z)),
+        ratio=float(0.027 * next(z)),
+        subordinate=float(0.0035 * next(z)),
         mu=float(0.35 + 0.63 * ndtr(next(z) + inward)),
         azimuth=float(2 * np.pi * ndtr(next(z))),
-        unrest=float(1 / (1 + np.exp(2.9 - 1.2 * next(z)))),
+        unrest=float(1 / (1 + np.exp(3.5 - 1.2 * next(z)))),
     )
 
 

@@ -37,7 +37,7 @@ class Scene:
         self._heralds = Patches(random, length=5.0, duration=300.0, preference=0.5)
         # In about two thirds of the observations precursors become more frequent towards onset (paper Fig. 17).
         self.rising = bool(random.random() < 2 / 3)
-        share = random.uniform(1.1, 1.6) if self.rising else random.uniform(0.1, 0.7)
+        share = random.uniform(1.4, 2.1) if self.rising else random.uniform(0.05, 0.5)
         self._share = precursors * share if flares else 0.0
         self._flares = flares
         extent = np.array([(schedule.steps - 1) * ARCSEC_PER_STEP, (schedule.slit - 1) * schedule.pixel])
@@ -66,7 +66,7 @@ class Scene:
             return np.zeros(len(x))
         far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
         place = 0.6 + 0.4 * np.exp(-far2 / (2 * FOOTPOINT**2))
-        moment = 0.55 + 0.45 * np.clip(1 - (onset - time) / LEAD, 0, 1) if self.rising else 0.7
+        moment = 0.45 + 0.55 * np.clip(1 - (onset - time) / LEAD, 0, 1) if self.rising else 0.7
         return np.where(time < onset, np.clip(self._share * place * moment, 0, 0.97), 0.0)
 
     def _quiet(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> Shapes:
@@ -104,7 +104,7 @@ class Scene:
             wing=np.full(len(x), 0.03),
             flow=np.zeros(len(x)),
             flow_shift=np.zeros(len(x)),
-            subordinate=np.clip(0.009 + look.subordinate + 0.006 * activity, 0.0, None),
+            subordinate=np.clip(0.004 + look.subordinate + 0.007 * activity, 0.0, None),
         )
 
     def _flare(self, shapes: Shapes, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> None:

@@ -16,14 +16,18 @@ def detector(simulate) -> Detector:
 @pytest.mark.parametrize("level", [0.0, 20.0, 2000.0])
 def test_noise_is_photons_read_out_and_rounding(detector: Detector, level: float) -> None:
     counts = detector.counts(np.random.default_rng(1), np.full((200, 500), level / 8), exposure=8.0)
-    variance = level / detector.photons + detector.read_noise**2 + detector.scale**2 / 12
+    kept = (1 - 2 * detector.smear) ** 2 + 2 * detector.smear**2
+    variance = kept * (level / detector.photons + detector.read_noise**2) + detector.scale**2 / 12
     assert counts.mean() == pytest.approx(level, abs=5 * np.sqrt(variance / counts.size))
     assert counts.var() == pytest.approx(variance, rel=0.03)
 
 
-def test_noise_is_white(detector: Detector) -> None:
+@pytest.mark.parametrize("smear", [0.0, 0.1, 0.2])
+def test_neighbours_share_noise_as_stated(detector: Detector, smear: float) -> None:
+    detector = replace(detector, smear=smear)
+    expected = 2 * smear * (1 - 2 * smear) / ((1 - 2 * smear) ** 2 + 2 * smear**2)
     counts = detector.counts(np.random.default_rng(2), np.full((300, 400), 10.0), exposure=8.0)
-    assert np.corrcoef(counts[:, 1:].ravel(), counts[:, :-1].ravel())[0, 1] == pytest.approx(0, abs=0.02)
+    assert np.corrcoef(counts[:, 1:].ravel(), counts[:, :-1].ravel())[0, 1] == pytest.approx(expected, abs=0.02)
 
 
 def test_counts_are_what_int16_files_can_hold(detector: Detector) -> None:

@@ -134,7 +134,7 @@ def test_a_zero_point_shifts_the_whole_spectrum(simulate: Simulate, line: Line) 
     assert np.std(expected) > 1.5
     # The continuum's slope under the line moves the centroid a little.
     assert np.array(found) == pytest.approx(np.array(expected), abs=2.5)
-    assert np.std(np.array(found) - expected) < 0.3 * np.std(expected)
+    assert np.std(np.array(found) - expected) < 0.5 * np.std(expected)
 
 
 def test_flags_have_work(simulate: Simulate, line: Line) -> None:

@@ -1,0 +1,266 @@
+"""The simulated Sun beside a real raster: how alike they are, and how a classifier still tells them apart.
+
+python experiments/simulated_against_real.py real=PATH                                  a raster file or folder
+python experiments/simulated_against_real.py real=PATH simulation.seed=5 output=DIR     another Sun, another folder
+
+Ends with a table, comparison.csv, and a figure, comparison.png, in runs/simulated_against_real/.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra.utils import instantiate
+from matplotlib.figure import Figure
+from omegaconf import MISSING, DictConfig
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import ks_2samp
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
+
+from preflare.command import verb
+from preflare.errors import ConfigError
+from preflare.figures import style
+from preflare.sun.folder import Folder
+from preflare.sun.line import Line
+from preflare.sun.observation import Label, Observation, Phase
+
+# Spectra of either Sun, drawn evenly over intensity; groups of neighbours stay on one side of the classifier.
+MOST = 3000
+GROUPS = 12
+
+
+@dataclass
+class Config:
+    """The keys of conf/simulated_against_real.yaml; any other is refused."""
+
+    real: str | None = None
+    output: str = MISSING
+    line: Any = MISSING
+    source: Any = MISSING
+    simulation: Any = MISSING
+    window: Any = MISSING
+    everything: Any = MISSING
+    observations: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """spectra: (n, wavelength). intensity: (n,) DN/s. group: (n,) of neighbours. clean: share of all spectra."""
+
+    spectra: np.ndarray
+    intensity: np.ndarray
+    group: np.ndarray
+    clean: float
+
+    def take(self, rows: np.ndarray) -> "Sample":
+        return Sample(self.spectra[rows], self.intensity[rows], self.group[rows], self.clean)
+
+
+@verb("simulated_against_real", Config)
+def main(config: DictConfig) -> None:
+    """Compare, draw and tell."""
+    if config.real is None:
+        raise ConfigError(
+            "There is no real raster to compare with. Add real=PATH, a level-2 raster at full resolution."
+        )
+    line = instantiate(config.line)
+    real = gather(list(Folder(config.real, instantiate(config.everything), None).observations(line)), by_slit=True)
+    # Regions that do not flare, as the real raster was recorded three hours before its flare.
+    calm = [o for o in instantiate(config.source).observations(line) if o.header.label is Label.AR]
+    simulated = gather(calm, by_slit=False)
+    output = Path(config.output)
+    output.mkdir(parents=True, exist_ok=True)
+    compared = compare(line, real, simulated)
+    auc, telling = tell_apart(features(line, real), features(line, simulated), real.group, simulated.group)
+    with (output / "comparison.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("quantity", "real 5%", "real 50%", "real 95%", "simulated 5%", "simulated 50%", "simulated 95%"))
+        rows.writerows((name, *(f"{value:.4g}" for value in values)) for name, values in compared.items())
+        rows.writerow(("AUC of a classifier that tells them apart", f"{auc:.3f}"))
+        rows.writerows((f"it goes by: {name}", f"{drop:.3f}") for name, drop in telling.items())
+    (output / "comparison.png").write_bytes(style.png(draw(line, real, simulated)))
+    console = Console()
+    console.print(_table(compared))
+    console.print(f"A classifier tells them apart with an AUC of {auc:.3f} (0.5: not at all). It goes by:")
+    for name, drop in telling.items():
+        console.print(f"  {name} (AUC falls by {drop:.3f} without it)")
+    console.print(f"Figure and table: {output}", soft_wrap=True)
+
+
+def gather(observations: list[Observation], by_slit: bool) -> Sample:
+    """Clean spectra before any flare. by_slit: neighbours along the slit are a group, otherwise an observation is."""
+    parts, total = [], 0
+    for number, observation in enumerate(observations):
+        for block in observation.blocks():
+            wanted = (block.phase == Phase.PREFLARE)[:, :, None] & np.ones_like(block.quality, bool)
+            good = wanted & (block.quality == 0)
+            total += int(wanted.sum())
+            place = np.broadcast_to(np.arange(good.shape[2]) * GROUPS // good.shape[2], good.shape)[good]
+            group = place if by_slit else np.full(int(good.sum()), number % GROUPS)
+            parts.append((block.spectra[good], block.intensity[good], group))
+    spectra, intensity, group = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    rows = np.sort(np.random.default_rng(0).permutation(len(spectra))[:MOST])
+    return Sample(spectra, intensity, group, len(spectra) / total).take(rows)
+
+
+def features(line: Line, sample: Sample) -> dict[str, np.ndarray]:
+    """What one would measure in a spectrum, name -> (n,); by the line's cores, features and pseudo-continuum."""
+    wavelength, spectra = line.wavelength, sample.spectra
+    step = wavelength[1] - wavelength[0]
+    quiet = _between(wavelength, *line.continuum)
+    found = {
+        "log intensity": np.log10(sample.intensity),
+        "pseudo-continuum": spectra[:, quiet].mean(axis=1),
+    }
+    peaks = {}
+    for name, centre in line.cores.items():
+        core = spectra[:, _between(wavelength, centre - 1, centre + 1)]
+        axis = wavelength[_between(wavelength, centre - 1, centre + 1)]
+        peaks[name] = core.max(axis=1)
+        above = core > 0.5 * core.max(axis=1, keepdims=True)
+        first, last = above.argmax(axis=1), above.shape[1] - 1 - above[:, ::-1].argmax(axis=1)
+        found[f"{name} width (Å)"] = (last - first + 1) * step
+        middle = (axis[first] + axis[last]) / 2
+        found[f"{name} shift (Å)"] = middle - centre
+        reversal = np.where(np.abs(axis - middle[:, None]) <= 2.5 * step, core, np.inf).min(axis=1)
+        found[f"{name} reversal"] = reversal / peaks[name]
+        blue, red = (np.where(side, core, 0).max(axis=1) for side in _sides(axis, middle))
+        found[f"{name} asymmetry"] = (blue - red) / (blue + red)
+        found[f"{name} far wings"] = spectra[:, _ring(wavelength, centre, 0.9, 1.4)].mean(axis=1)
+    first_core, second_core = list(line.cores)[:2]
+    found["core ratio"] = peaks[first_core] / peaks[second_core]
+    for name, centre in line.features.items():
+        near = spectra[:, _between(wavelength, centre - 0.08, centre + 0.08)].mean(axis=1)
+        found[f"{name} depth"] = 1 - near / spectra[:, _ring(wavelength, centre, 0.15, 0.35)].mean(axis=1)
+    # Of neighbouring points in the pseudo-continuum, after its slope and lines common to all spectra.
+    residual = spectra[:, quiet] / found["pseudo-continuum"][:, None]
+    residual = residual - np.median(residual, axis=0)
+    residual = residual - residual.mean(axis=1, keepdims=True)
+    found["noise"] = residual.std(axis=1)
+    found["noise of differences over noise"] = np.diff(residual, axis=1).std(axis=1) / found["noise"]
+    return found
+
+
+def _between(wavelength: np.ndarray, low: float, high: float) -> np.ndarray:
+    return (wavelength >= low) & (wavelength <= high)
+
+
+def _ring(wavelength: np.ndarray, centre: float, near: float, far: float) -> np.ndarray:
+    return (np.abs(wavelength - centre) >= near) & (np.abs(wavelength - centre) <= far)
+
+
+def _sides(axis: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return axis < centre[:, None], axis > centre[:, None]
+
+
+def compare(line: Line, real: Sample, simulated: Sample) -> dict[str, tuple[float, ...]]:
+    """Name -> 5th, 50th and 95th percentile of the real feature and of the simulated one; then single numbers."""
+    one, other = features(line, real), features(line, simulated)
+    table = {
+        name: tuple(float(p) for values in (one[name], other[name]) for p in np.percentile(values, [5, 50, 95]))
+        for name in one
+    }
+    empty = float("nan")
+    for name, value in {
+        "clean fraction": [sample.clean for sample in (real, simulated)],
+        "correlation of log intensity and pseudo-continuum": [
+            float(np.corrcoef(found["log intensity"], found["pseudo-continuum"])[0, 1]) for found in (one, other)
+        ],
+    }.items():
+        table[name] = (empty, value[0], empty, empty, value[1], empty)
+    shares = [_shares(sample.spectra) for sample in (real, simulated)]
+    for number in range(4):
+        pair = [float(share[number]) for share in shares]
+        table[f"variance of principal component {number + 1}"] = (empty, pair[0], empty, empty, pair[1], empty)
+    return table
+
+
+def _shares(spectra: np.ndarray) -> np.ndarray:
+    variance = np.linalg.svd(spectra - spectra.mean(axis=0), compute_uv=False) ** 2
+    return variance / variance.sum()
+
+
+def tell_apart(
+    real: dict[str, np.ndarray], simulated: dict[str, np.ndarray], real_group: np.ndarray, simulated_group: np.ndarray
+) -> tuple[float, dict[str, float]]:
+    """AUC on held-out groups of neighbours, and by how much it falls when a feature is shuffled: the five worst."""
+    names = list(real)
+    values = np.concatenate([np.stack([found[name] for name in names], axis=1) for found in (real, simulated)])
+    truth = np.repeat([0, 1], [len(real_group), len(simulated_group)])
+    groups = np.concatenate([real_group, simulated_group])
+    scores, drops = np.empty(len(truth)), []
+    for train, test in GroupKFold(3).split(values, truth, groups):
+        model = HistGradientBoostingClassifier(max_iter=80, random_state=0).fit(values[train], truth[train])
+        scores[test] = model.predict_proba(values[test])[:, 1]
+        shuffled = permutation_importance(
+            model, values[test], truth[test], scoring="roc_auc", n_repeats=2, random_state=0
+        )
+        drops.append(shuffled.importances_mean)
+    drop = np.mean(drops, axis=0)
+    order = np.argsort(-drop)[:5]
+    return float(roc_auc_score(truth, scores)), {names[index]: float(drop[index]) for index in order}
+
+
+def draw(line: Line, real: Sample, simulated: Sample) -> Figure:
+    """Mean spectra by intensity, continuum against intensity, examples, and the features' distributions."""
+    one, other = features(line, real), features(line, simulated)
+    chosen = [name for name in one if name not in ("log intensity", "pseudo-continuum")]
+    chosen = sorted(chosen, key=lambda name: -ks_2samp(one[name], other[name]).statistic)[:9]
+    with style.applied():
+        figure = Figure(figsize=(13, 14), layout="constrained")
+        panels = figure.subplots(5, 3)
+        for column, (title, sample) in enumerate((("real", real), ("simulated", simulated))):
+            order = np.argsort(sample.intensity)
+            for fifth in np.array_split(order, 5):
+                mean = np.median(sample.spectra[fifth], axis=0)
+                label = f"{np.median(sample.intensity[fifth]):.0f} DN/s"
+                panels[0, column].plot(line.wavelength, mean, linewidth=1, label=label)
+            panels[0, column].set_title(f"{title}: median spectrum of each fifth in intensity")
+            panels[0, column].set_ylim(0, 1.05)
+            panels[0, column].legend(fontsize=7)
+            for place, row in enumerate(order[np.linspace(0, len(order) - 1, 8).astype(int)[1:-1]]):
+                panels[1, column].plot(
+                    line.wavelength, sample.spectra[row] + 0.6 * place, linewidth=0.8, color=style.INK
+                )
+            panels[1, column].set_title(f"{title}: six spectra, faint to bright")
+            panels[1, column].set_xlabel("vacuum wavelength (Å)")
+        for colour, (label, found) in zip((style.BLUE, style.RED), (("real", one), ("simulated", other)), strict=True):
+            panels[0, 2].plot(found["log intensity"], found["pseudo-continuum"], ",", color=colour, label=label)
+        panels[0, 2].set(xlabel="log10 of intensity (DN/s)", ylabel="pseudo-continuum", ylim=(0, 1))
+        for colour, (label, sample) in zip(
+            (style.BLUE, style.RED), (("real", real), ("simulated", simulated)), strict=True
+        ):
+            panels[1, 2].plot(np.arange(1, 9), _shares(sample.spectra)[:8], "o-", color=colour, label=label)
+        panels[1, 2].set(xlabel="principal component", ylabel="share of variance", yscale="log")
+        panels[1, 2].legend()
+        for axes, name in zip(panels[2:].ravel(), chosen, strict=True):
+            both = np.concatenate([one[name], other[name]])
+            low, high = np.percentile(both, [0.5, 99.5])
+            bins = np.linspace(low, high, 50)
+            for colour, values in ((style.BLUE, one[name]), (style.RED, other[name])):
+                axes.hist(values, bins, density=True, histtype="step", color=colour)
+            axes.set(xlabel=name, yticks=[])
+        style.note(figure, "blue: real raster; red: simulated Sun, regions that do not flare")
+    return figure
+
+
+def _table(compared: dict[str, tuple[float, ...]]) -> Table:
+    table = Table(
+        title="Real and simulated: 5th, 50th, 95th percentile", title_justify="left", box=None, pad_edge=False
+    )
+    table.add_column("quantity")
+    for head in ("real", "", "", "simulated", "", ""):
+        table.add_column(head, justify="right")
+    for name, values in compared.items():
+        table.add_row(name, *("" if np.isnan(value) else f"{value:.3g}" for value in values))
+    return table
+
+
+if __name__ == "__main__":
+    main()
