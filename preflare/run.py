@@ -216,7 +216,7 @@ class Run:
         differing = [
             f"{key} ({old.get(key, 'absent')} there, {new.get(key, 'absent')} now)"
             for key in sorted({**old, **new})
-            if has_effect(key) and old.get(key, "absent") != new.get(key, "absent")
+            if has_effect(key) and old.get(key) != new.get(key)  # null is what a key was before there was one
         ]
         if differing:
             raise RunError(

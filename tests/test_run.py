@@ -64,6 +64,12 @@ def test_the_same_run_is_recognised_wherever_it_is_computed(finished: RunFolder)
     run.read(finished.path).check_same(elsewhere, DIGESTS)
 
 
+def test_a_key_that_is_null_is_as_one_that_is_not_there(finished: RunFolder) -> None:
+    run.read(finished.path).check_same(OmegaConf.merge(CONFIG, {"early_stopping": None}), DIGESTS)
+    with pytest.raises(RunError, match=r"early_stopping \(absent there, 3 now\)"):
+        run.read(finished.path).check_same(OmegaConf.merge(CONFIG, {"early_stopping": 3}), DIGESTS)
+
+
 def test_another_config_is_refused_with_the_keys_that_differ(finished: RunFolder) -> None:
     other = OmegaConf.merge(CONFIG, {"seed": 2, "data": {"batch_size": 32}})
     with pytest.raises(RunError, match=r"data\.batch_size \(64 there, 32 now\), seed \(1 there, 2 now\)"):

@@ -71,8 +71,10 @@ class WeightAveraging:
         if epoch < self._first(epochs):
             return {}
         count = kept.get("epochs", 0) + 1
-        before = kept.get("mean") or {name: torch.zeros_like(value).double() for name, value in weights.items()}
-        mean = {name: before[name] + (value.double() - before[name]) / count for name, value in weights.items()}
+        # On the CPU, where a checkpoint is read back to.
+        now = {name: value.detach().cpu().double() for name, value in weights.items()}
+        before = kept.get("mean", now)
+        mean = {name: before[name] + (value - before[name]) / count for name, value in now.items()}
         return {"epochs": count, "mean": mean}
 
     def centre(self, network: nn.Module, kept: State, spectra: Spectra, seed: int) -> dict[str, float]:
