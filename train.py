@@ -35,7 +35,7 @@ class Config:
 
     name: str = MISSING
     seed: int = MISSING
-    threads: int = MISSING
+    threads: int | None = None
     line: Any = MISSING
     data: Any = MISSING
     partition: Any = MISSING

@@ -70,7 +70,8 @@ class Member:
         """
         if not NAME.fullmatch(self.config.name):
             raise ConfigError(f"name is {self.config.name!r}, expected letters, digits and . _ + - alone.")
-        check_integer("threads", self.config.threads, 1)
+        if self.config.threads is not None:
+            check_integer("threads", self.config.threads, 1)
         check_integer("trainer.max_epochs", self.config.trainer.max_epochs, 1)
         self.averaging: Averaging | None = instantiate(self.config.callbacks) if self.config.callbacks else None
         if self.config.early_stopping is not None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -177,7 +178,7 @@ def _fit_together(members: Sequence[Member], failed: dict[int, Exception]) -> No
         raise CannotSwarm(f"trainer.{alone[0]} is meant for one network.")
     if config.trainer.devices != 1:
         raise CannotSwarm(f"A swarm trains on one device, trainer.devices is {config.trainer.devices}.")
-    torch.set_num_threads(config.threads)
+    torch.set_num_threads(config.threads or os.cpu_count() or 1)
     first_epoch = members[0].first_epoch
     data = SwarmData([member.data for member in members], first_epoch)
     data.setup()
@@ -226,7 +227,7 @@ def _average(members: Sequence[Member], data: SwarmData, failed: dict[int, Excep
 def _fit_alone(member: Member) -> None:
     """Train one member the ordinary Lightning way, from the beginning."""
     config = member.config
-    torch.set_num_threads(config.threads)
+    torch.set_num_threads(config.threads or 1)
     member.data.setup()
     if member.first_epoch < config.trainer.max_epochs:
         if member.resumed is not None:
