@@ -110,7 +110,7 @@ def test_with_the_optimizers_own_rate_the_other_checkpoints_stay_what_they_are(m
 
 @pytest.mark.parametrize("callbacks", ["swa", "annealing"])
 def test_each_member_of_a_swarm_has_its_own_centre(make_config, tmp_path: Path, callbacks: str) -> None:
-    rules = [f"callbacks={callbacks}", *(["callbacks.steps=5"] if callbacks == "annealing" else [])]
+    rules = [f"callbacks={callbacks}", "callbacks.steps=5" if callbacks == "annealing" else "callbacks.lr=0.02"]
     choices = [["seed=1"], ["seed=4", "partition.seed=3"], ["seed=5", "optimizer.lr=0.003"]]
     configs = [make_config(*rules, *choice) for choice in choices]
     jobs = [Job(config, tmp_path / "together" / str(k), ()) for k, config in enumerate(configs)]

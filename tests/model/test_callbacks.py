@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from preflare.model.callbacks import MemberRecord, SwarmBar, SwarmRecord
+from preflare.model.callbacks import AveragingRate, MemberRecord, SwarmBar, SwarmRecord
 from preflare.model.classifier import FlareClassifier
 from preflare.model.swarm.module import SwarmClassifier
 
@@ -66,6 +66,22 @@ def test_only_the_member_that_dies_or_fails_is_ended() -> None:
     assert ended == [1, 2]
     assert members[0].told == [(3, {"k": 0}, {"state_dict": 0})] and members[3].told == []
     assert list(failed) == [id(members[2])] and members[2].failure is failed[id(members[2])]
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_the_rate_is_set_from_the_members_own_epoch_on(stacked: bool) -> None:
+    members = [FakeMember(first_epoch=4) for _ in range(3 if stacked else 1)]
+    for place, member in enumerate(members):
+        member.rate = lambda epoch, place=place: 0.5 + place if epoch >= 6 else None
+    numbers = [{"lr": 0.1, "eps": 1} for _ in members]
+    now = trainer(1)
+    now.optimizers = [SimpleNamespace(param_groups=[{"numbers": numbers}] if stacked else numbers)]
+    callback = AveragingRate(members)
+    callback.on_train_epoch_start(now, None)
+    assert [each["lr"] for each in numbers] == [0.1] * len(members)
+    now.current_epoch = 2
+    callback.on_train_epoch_start(now, None)
+    assert numbers == [{"lr": 0.5 + place, "eps": 1} for place in range(len(members))]
 
 
 def test_the_bar_says_how_the_swarm_does() -> None:

@@ -13,11 +13,10 @@ def member_bytes(network: nn.Module, points: int, batch_size: int, spectra: int,
     points: of a spectrum. spectra, training: how many its sides have together, and its training side. number: bytes
     of a floating-point number.
     """
-    every, largest = _activations(network, points)
     weights = sum(parameter.numel() for parameter in network.parameters())
-    # Training keeps every layer's output and gradients; evaluation no more than one layer's input and output.
-    at_work = max(3 * batch_size * (points + every), EVALUATION_BATCH * (points + 2 * largest))
-    return 12 * spectra + 8 * training + number * (4 * weights + at_work)
+    # Training keeps outputs and gradients. Evaluation peaks at half as much again as the outputs (measured).
+    at_once = max(3 * batch_size, 3 * EVALUATION_BATCH // 2)
+    return 12 * spectra + 8 * training + number * (4 * weights + at_once * (points + _activations(network, points)))
 
 
 def most_members(budget: float, each: int) -> int:
@@ -25,8 +24,8 @@ def most_members(budget: float, each: int) -> int:
     return max(1, int(budget * GIB / each))
 
 
-def _activations(network: nn.Module, points: int) -> tuple[int, int]:
-    """Numbers in the outputs of all layers for one spectrum, and in the largest of them."""
+def _activations(network: nn.Module, points: int) -> int:
+    """Numbers in the outputs of all layers for one spectrum."""
     sizes: list[int] = []
 
     def count(_layer: nn.Module, _inputs: object, output: object) -> None:
@@ -41,4 +40,4 @@ def _activations(network: nn.Module, points: int) -> tuple[int, int]:
     network.train(training)
     for hook in hooks:
         hook.remove()
-    return sum(sizes), max(sizes, default=0)
+    return sum(sizes)

@@ -13,11 +13,11 @@ from tests.model.networks import Recurrent
 
 def test_the_formula_by_hand() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(10, 6), nn.ReLU(), nn.Linear(6, 2))
-    weights, every, largest = 10 * 6 + 6 + 6 * 2 + 2, 10 + 6 + 6 + 2, 10
+    weights, outputs = 10 * 6 + 6 + 6 * 2 + 2, 10 + 6 + 6 + 2
     sides = 12 * 1000 + 8 * 700
-    training = 4 * (4 * weights + 3 * 256 * (10 + every))
-    assert member_bytes(network, 10, 256, 1000, 700, 4) == sides + training
-    evaluation = 8 * (4 * weights + EVALUATION_BATCH * (10 + 2 * largest))
+    training = 4 * (4 * weights + 3 * 1024 * (10 + outputs))
+    assert member_bytes(network, 10, 1024, 1000, 700, 4) == sides + training
+    evaluation = 8 * (4 * weights + 1.5 * EVALUATION_BATCH * (10 + outputs))
     assert member_bytes(network, 10, 1, 1000, 700, 8) == sides + evaluation
 
 
@@ -30,8 +30,8 @@ def test_activations_are_at_least_what_autograd_keeps(network: nn.Module) -> Non
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(torch.rand(64, 1, 240))
-    assert sum(kept.values()) <= member_bytes(network, 240, 64, 0, 0, 4)
+        network(torch.rand(1024, 1, 240))
+    assert sum(kept.values()) <= member_bytes(network, 240, 1024, 0, 0, 4)
 
 
 def test_the_network_is_left_as_it_was() -> None:
