@@ -1,4 +1,4 @@
-"""What a swarm takes in memory: the formula of the package's docstring, and how many members a budget allows."""
+"""What each member of a swarm takes in memory beside the spectra, and how many members a budget allows."""
 
 import torch
 from torch import Tensor, nn
