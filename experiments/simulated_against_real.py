@@ -4,6 +4,11 @@ python experiments/simulated_against_real.py real=PATH                          
 python experiments/simulated_against_real.py real=PATH simulation.seed=5 output=DIR     another Sun, another folder
 
 Ends with a table, comparison.csv, and a figure, comparison.png, in runs/simulated_against_real/.
+
+Beside the raster of 2014-03-29 (mu 0.81) the default Sun gives an AUC of 0.91. What differs: real absorption lines vary
+more in depth from place to place (Mn I, Fe I) and the triplet absorbs more; faint spectra reach lower intensities in
+the simulation; real noise is a little more alike between neighbours; the correlation of log intensity and
+pseudo-continuum is -0.81 over 18 looks, -0.89 in the one real raster.
 """
 
 import csv
