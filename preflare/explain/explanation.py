@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 class Explanation:
     """How observations are explained.
 
-    checkpoint: best, best_mean or last. spectra: "clean", or "all" that miss no wavelength.
+    checkpoint: best, best_mean, last or averaged. spectra: "clean", or "all" that miss no wavelength.
     sample: attributions are computed for that many spectra of an observation, drawn at random by ``seed`` from
         those scored in the analysis window; None for every spectrum scored.
     members: which members of a sweep explain an observation: "unseen" (those that did not train on it; all if all
