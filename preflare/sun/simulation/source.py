@@ -47,7 +47,7 @@ class Simulation:
     ) -> None:
         if not isinstance(seed, int) or seed < 0:
             raise ConfigError(f"simulation.seed is {seed!r}, expected 0, 1, 2, ...")
-        if not precursors >= 0:
+        if isinstance(precursors, str) or not precursors >= 0:
             raise ConfigError(f"simulation.precursors is {precursors!r}, expected a factor of 0 or more.")
         if not isinstance(confounder, float | int) or not np.isfinite(confounder):
             raise ConfigError(f"simulation.confounder is {confounder!r}, expected a number; 0 plants no difference.")

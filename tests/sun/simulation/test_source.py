@@ -176,6 +176,7 @@ def test_the_tiny_data_set_serves_any_partition(tiny: dict[str, Made]) -> None:
         ("simulation.seed=-1", "simulation.seed is -1"),
         ("simulation.seed=1.5", "simulation.seed is 1.5"),
         ("simulation.precursors=-0.5", "simulation.precursors is -0.5"),
+        ("simulation.precursors=lots", "simulation.precursors is 'lots'"),
         ("simulation.confounder=null", "simulation.confounder is None"),
         ("simulation.spectra=0", "simulation.spectra is"),
         ("simulation.spectra={AR:10}", "simulation.spectra is"),
