@@ -43,6 +43,9 @@ FOR_ALL = frozenset(
     | {"enable_model_summary", "num_sanity_val_steps", "log_every_n_steps"}
 )
 
+# (data.root, line) -> observation -> digest of its shard.
+Digests = dict[tuple[str, str], dict[str, str]]
+
 log = logging.getLogger(__name__)
 # Its notes on devices and products would come once per member.
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
@@ -56,9 +59,10 @@ def train(jobs: Sequence[Job]) -> list[dict[str, Any] | Exception]:
     """
     outcomes: list[dict[str, Any] | Exception | None] = [None] * len(jobs)
     members: dict[int, Member] = {}
+    digests: Digests = {}
     for place, job in enumerate(jobs):
         try:
-            found = _finished_or_member(job)
+            found = _finished_or_member(job, digests)
         except Exception as error:
             RunFolder(job.folder).fail(error, job.config, job.overrides)
             outcomes[place] = error
@@ -88,11 +92,16 @@ def _shared(job: Job) -> str:
     return json.dumps(shared, sort_keys=True)
 
 
-def _finished_or_member(job: Job) -> dict[str, Any] | Member:
-    if not isinstance(job.config.data.root, str):
-        raise ConfigError(f"data.root is {job.config.data.root!r}, expected a folder of shards.")
-    shards = open_all(Path(job.config.data.root), instantiate(job.config.line))
-    digests = {shard.name: shard.digest for shard in shards if shard.header.label in CLASSES}
+def _finished_or_member(job: Job, known: Digests) -> dict[str, Any] | Member:
+    """known: the digests of shards that other jobs have opened, to which this job's are added."""
+    root = job.config.data.root
+    if not isinstance(root, str):
+        raise ConfigError(f"data.root is {root!r}, expected a folder of shards.")
+    key = (root, OmegaConf.to_yaml(job.config.line, resolve=True))
+    if key not in known:
+        shards = open_all(Path(root), instantiate(job.config.line))
+        known[key] = {shard.name: shard.digest for shard in shards if shard.header.label in CLASSES}
+    digests = known[key]
     folder = RunFolder(job.folder)
     if not folder.finished:
         return Member(job, digests)
