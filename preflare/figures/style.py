@@ -87,7 +87,16 @@ def note(figure: Figure, text: str) -> None:
 
 def png(figure: Figure) -> bytes:
     """The figure as the bytes of a PNG file, the same bytes for the same figure."""
+    return _saved(figure, "png", {"Software": ""})
+
+
+def pdf(figure: Figure) -> bytes:
+    """The figure as the bytes of a PDF file of vectors, the same bytes for the same figure."""
+    return _saved(figure, "pdf", {"Creator": "", "Producer": "", "CreationDate": None})
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
     stream = io.BytesIO()
     with applied():
-        figure.savefig(stream, format="png", metadata={"Software": ""})
+        figure.savefig(stream, format=kind, metadata=metadata)
     return stream.getvalue()

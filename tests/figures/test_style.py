@@ -20,6 +20,12 @@ def test_png_is_a_png_and_repeats() -> None:
     assert first == second
 
 
+def test_pdf_is_a_pdf_and_repeats() -> None:
+    first, second = style.pdf(axes().figure), style.pdf(axes().figure)
+    assert first.startswith(b"%PDF")
+    assert first == second
+
+
 def test_the_callers_settings_come_back() -> None:
     before = mpl.rcParams["axes.spines.top"]
     with style.applied():

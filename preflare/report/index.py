@@ -1,0 +1,109 @@
+"""The report of the whole study: one folder of static HTML, a page for each section, that opens from disk."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from omegaconf import OmegaConf
+
+from preflare.errors import RunError
+from preflare.report import section
+from preflare.report.tables import Table
+
+TITLE = "Identifying preflare spectra: the study, section by section"
+
+
+def write(sections: Sequence[Path], folder: Path, missing: Sequence[str] = ()) -> Path:
+    """Build the report from the folders of finished sections, in this order, and return the path of its index.html.
+
+    folder: of the report; a report that is there is replaced as a whole, once the new one is written. missing: a
+    sentence for each section that is not there, shown as a warning.
+    Raises RunError if there is no section, or one cannot be read.
+    """
+    if not sections:
+        raise RunError("There is no finished section to report. Run an experiment first, for example: make paper")
+    records = [section.read(path) for path in sections]
+    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        for path, record in zip(sections, records, strict=True):
+            _copy(path, record, scratch / record["name"])
+        environment = _environment()
+        for place, record in enumerate(records):
+            page = environment.get_template("section.html").render(
+                section=record,
+                before=records[place - 1] if place else None,
+                after=records[place + 1] if place + 1 < len(records) else None,
+                filters=_filters(record),
+                config=OmegaConf.to_yaml(OmegaConf.create(record["config"])),
+                inputs=_pairs(record["inputs"]),
+                versions=_pairs(record["versions"]),
+            )
+            (scratch / f"{record['name']}.html").write_text(page, encoding="utf-8")
+        (scratch / "index.html").write_text(_index(environment, records, missing), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder / "index.html"
+
+
+def _index(environment: Environment, records: Sequence[dict[str, Any]], missing: Sequence[str]) -> str:
+    origins = {record["origin"] for record in records}
+    simulated = (
+        "Shards of the simulated Sun: what stands here says whether the method finds what the simulation put in, and "
+        "nothing about flares."
+    )
+    total = sum(record["seconds"] for record in records)
+    rows = [(record["title"], f"{record['seconds']:.0f} s") for record in records]
+    page: str = environment.get_template("index.html").render(
+        title=TITLE,
+        lead="Panos, Kleint & Zbinden (2023, A&A 671, A73), redone by preflare.",
+        warnings=[*([simulated] if "simulation" in origins else []), *missing],
+        sections=records,
+        times=Table(("section", "time"), (*rows, ("all", f"{total / 60:.1f} min"))),
+        commands="\n".join(record["command"] for record in records),
+        versions=_pairs({name: text for record in records for name, text in record["versions"].items()}),
+        inputs=_pairs({name: text for record in records for name, text in record["inputs"].items()}),
+    )
+    return page
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("preflare.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _copy(source: Path, record: dict[str, Any], target: Path) -> None:
+    target.mkdir(parents=True)
+    names = [f"{plot['name']}.{kind}" for plot in record["plots"] for kind in ("png", "pdf")]
+    for name in [*names, *(item["image"] for item in record["gallery"])]:
+        (target / name).parent.mkdir(exist_ok=True)
+        try:
+            shutil.copyfile(source / name, target / name)
+        except FileNotFoundError:
+            raise RunError(
+                f"{source / name} is missing. Delete {source / section.FILE} and run its experiment again."
+            ) from None
+
+
+def _filters(record: dict[str, Any]) -> dict[str, list[str]]:
+    """Every fact of the gallery and its values."""
+    found: dict[str, set[str]] = {}
+    for item in record["gallery"]:
+        for fact, value in item["facts"].items():
+            found.setdefault(fact, set()).add(value)
+    return {fact: sorted(values) for fact, values in found.items()}
+
+
+def _pairs(mapping: dict[str, str]) -> Table:
+    return Table(("", ""), tuple(mapping.items()))
