@@ -1,0 +1,76 @@
+"""An observation as the report reads it: a shard and the saliency cube that explains it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from preflare.data.shard import Shard
+from preflare.errors import RunError, ShardError
+from preflare.explain.cube import Cube
+from preflare.sun.observation import Label, Phase, instant
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A shard and its cube, which have the axes (repeat, step, slit, wavelength) in common."""
+
+    shard: Shard
+    cube: Cube
+
+    @property
+    def name(self) -> str:
+        """The observation's name with its prefix."""
+        return self.shard.name
+
+    @property
+    def label(self) -> Label:
+        return self.shard.header.label
+
+    def minutes(self) -> np.ndarray:
+        """Of every exposure, (repeat, step), after the flare's onset; where there is none, after the window's end."""
+        header = self.shard.header
+        zero = (instant(header.onset or header.window_end) - instant(header.start)) / timedelta(seconds=1)
+        after: np.ndarray = (self.shard.read("time") - zero) / 60
+        return after
+
+    def window(self) -> np.ndarray:
+        """Which exposures, (repeat, step) bool, lie in the analysis window."""
+        inside: np.ndarray = self.shard.read("phase") == Phase.PREFLARE
+        return inside
+
+    def in_window(self) -> np.ndarray:
+        """Explained spectra of the analysis window: increasing positions in the flattened (repeat, step, slit)."""
+        index = self.cube.explained()
+        inside = np.broadcast_to(self.window()[:, :, None], self.cube.shape[:3]).reshape(-1)
+        chosen: np.ndarray = index[inside[index]]
+        return chosen
+
+
+def open_all(cubes: Path, root: Path, names: Sequence[str] | None = None) -> list[Explained]:
+    """Every cube of a folder with its shard from root, sorted by name; only those in names, if given.
+
+    Raises RunError if there are no cubes or one of names has none, ShardError if a shard is gone or is not the one
+    that was explained.
+    """
+    found = [Cube.open(path) for path in sorted(cubes.glob("*.h5")) if not path.name.startswith(".")]
+    if names is not None:
+        missing = sorted(set(names) - {str(cube.attributes["observation"]) for cube in found})
+        if missing:
+            raise RunError(f"{cubes} holds no cube of {', '.join(missing)}. Explain it with: python explain.py")
+        found = [cube for cube in found if cube.attributes["observation"] in names]
+    if not found:
+        raise RunError(f"{cubes} holds no saliency cubes. Make them with: python explain.py run={cubes.parent}")
+    return [Explained(_shard(cube, root), cube) for cube in found]
+
+
+def _shard(cube: Cube, root: Path) -> Shard:
+    path = root / f"{cube.attributes['observation']}.h5"
+    if not path.is_file():
+        raise ShardError(f"The shard {path}, which {cube.path} explains, is gone. Say where it is with data.root=DIR.")
+    shard = Shard.open(path)
+    if shard.digest != cube.attributes["shard_digest"]:
+        raise ShardError(f"{path} has changed since {cube.path} explained it. Run explain.py again.")
+    return shard

@@ -1,0 +1,61 @@
+"""Shards and their cubes side by side."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preflare.errors import RunError, ShardError
+from preflare.explain.cube import Cube
+from preflare.report import explained
+from preflare.sun.observation import Label
+
+MakeShard = Callable[..., Path]
+MakeCube = Callable[..., Cube]
+
+
+@pytest.fixture
+def cubes(tmp_path: Path, make_shard: MakeShard, make_cube: MakeCube) -> Path:
+    for number, label in ((0, Label.PF), (1, Label.AR)):
+        shard = make_shard(tmp_path / "shards", label, number)
+        score = np.full((4, 2, 10), 0.5)
+        score[0, 0, :2] = np.nan
+        make_cube(tmp_path / "cubes", shard, score, np.zeros((4, 2, 10, 240)))
+    return tmp_path / "cubes"
+
+
+def test_minutes_count_from_the_onset_and_else_from_the_end(tmp_path: Path, cubes: Path) -> None:
+    calm, flaring = explained.open_all(cubes, tmp_path / "shards")
+    assert (calm.label, flaring.label) == (Label.AR, Label.PF)
+    # The window ends after 25 minutes, the flare begins after 26; an exposure is 100 s after the one before.
+    assert calm.minutes()[0].tolist() == pytest.approx([-25, -25 + 5 / 3])
+    assert flaring.minutes()[0].tolist() == pytest.approx([-26, -26 + 5 / 3])
+
+
+def test_what_was_explained_in_the_window(tmp_path: Path, cubes: Path) -> None:
+    calm, flaring = explained.open_all(cubes, tmp_path / "shards")
+    # The last repeat of PF lies in the flare; two spectra have no score.
+    assert flaring.in_window().tolist() == list(range(2, 60))
+    assert calm.in_window().tolist() == list(range(2, 80))
+    assert flaring.window().sum() == 6
+
+
+def test_only_those_asked_for(tmp_path: Path, cubes: Path) -> None:
+    (only,) = explained.open_all(cubes, tmp_path / "shards", ["PF_20140310_140000_3860258482"])
+    assert only.name == "PF_20140310_140000_3860258482"
+    with pytest.raises(RunError, match="no cube of PF_2"):
+        explained.open_all(cubes, tmp_path / "shards", ["PF_2"])
+
+
+def test_what_is_gone_or_another_is_refused(tmp_path: Path, cubes: Path, make_shard: MakeShard) -> None:
+    with pytest.raises(RunError, match="no saliency cubes"):
+        explained.open_all(tmp_path, tmp_path / "shards")
+    with pytest.raises(ShardError, match="is gone"):
+        explained.open_all(cubes, tmp_path / "elsewhere")
+    shutil.rmtree(tmp_path / "shards")
+    make_shard(tmp_path / "shards", Label.PF, 0, clean=False)
+    make_shard(tmp_path / "shards", Label.AR, 1, clean=False)
+    with pytest.raises(ShardError, match="has changed"):
+        explained.open_all(cubes, tmp_path / "shards")

@@ -1,0 +1,43 @@
+"""Intervals and p-values against SciPy's and against what they promise."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from preflare.report.resampling import interval, p_value
+
+
+def test_the_interval_of_a_mean_is_scipys() -> None:
+    values = np.random.default_rng(3).gamma(2.0, size=40)
+    ours = interval(len(values), lambda drawn: float(values[drawn].mean()), resamples=9000)
+    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=9000, rng=1).confidence_interval
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+def test_it_repeats_and_widens_with_its_level() -> None:
+    values = np.arange(20.0)
+
+    def mean(drawn: np.ndarray) -> float:
+        return float(values[drawn].mean())
+
+    assert interval(20, mean, seed=5) == interval(20, mean, seed=5)
+    narrow, wide = interval(20, mean, level=0.5), interval(20, mean, level=0.99)
+    assert wide[0] < narrow[0] < 9.5 < narrow[1] < wide[1]
+
+
+def test_draws_without_a_value_are_left_out() -> None:
+    assert interval(5, lambda drawn: 1.0 if 0 in drawn else np.nan) == (1.0, 1.0)
+    assert np.isnan(interval(5, lambda drawn: np.nan)).all()
+
+
+def test_p_values_of_chance_are_even() -> None:
+    stream = np.random.default_rng(0)
+    found = [p_value(stream.normal(), stream.normal(size=99)) for _ in range(2000)]
+    assert stats.kstest(found, "uniform", args=(0, 1)).pvalue > 0.01
+    assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.015)
+
+
+def test_the_smallest_p_is_one_over_all() -> None:
+    assert p_value(10.0, np.zeros(99)) == 0.01
+    assert p_value(-1.0, np.zeros(99)) == 1.0
+    assert np.isnan(p_value(np.nan, np.zeros(3)))
