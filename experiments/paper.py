@@ -1,0 +1,102 @@
+"""The whole study, section by section: every step is a command of its own, and the report shows what they left.
+
+python experiments/paper.py                                     on the simulated Sun, into runs/paper/
+python experiments/paper.py shards=DIR output=runs/real         on other shards
+python experiments/paper.py 'only=[timelines]'                  one step
+
+What is done is not done again. Ends with the path of the report, and exits with 1 if a step failed.
+"""
+
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, DictConfig
+from rich.console import Console
+
+from preflare.command import verb
+from preflare.data.shard import Shard
+from preflare.errors import ConfigError
+from preflare.report import index, section
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of the study. script: from the root. minutes: its budget on two cores. simulated: whether it is to be
+    done only on simulated shards, or where there are none yet."""
+
+    name: str
+    script: str
+    arguments: list[str]
+    minutes: float
+    simulated: bool = False
+
+
+@dataclass
+class Config:
+    """The keys of conf/paper.yaml; any other is refused."""
+
+    output: str = MISSING
+    shards: str = MISSING
+    only: Any = None
+    steps: Any = MISSING
+
+
+@verb("paper", Config)
+def main(config: DictConfig) -> None:
+    """Do the steps in turn, each in a process of its own, and build the report."""
+    steps = [Step(**step) for step in config.steps]
+    wanted = [step for step in chosen(steps, config.only) if not (step.simulated and real(Path(config.shards)))]
+    output = Path(config.output)
+    console = Console()
+    console.print(f"{len(wanted)} steps, {sum(step.minutes for step in wanted):g} minutes by their budgets.")
+    failed = []
+    for step in wanted:
+        began = time.perf_counter()
+        command = [sys.executable, str(ROOT / step.script), *step.arguments]
+        told = shlex.join(["python", step.script, *step.arguments])
+        console.print(f"[bold]{step.name}[/bold] (budget {step.minutes:g} min): ", end="")
+        console.print(told, soft_wrap=True, markup=False)
+        if subprocess.run(command, check=False).returncode:
+            failed.append(f"{step.name} failed; to see why: {told}")
+        spent = (time.perf_counter() - began) / 60
+        over = ", over its budget" if spent > step.minutes else ""
+        console.print(f"{step.name}: {spent:.1f} of {step.minutes:g} min{over}.")
+    sections = [output / step.name for step in steps if (output / step.name / section.FILE).is_file()]
+    page = index.write(sections, output / "report", failed) if sections else None
+    for sentence in failed:
+        console.print(sentence, soft_wrap=True, markup=False)
+    if page:
+        console.print(f"The report: {page}", soft_wrap=True, markup=False)
+    if failed:
+        sys.exit(1)
+
+
+def real(shards: Path) -> bool:
+    """Whether this folder holds shards of real observations."""
+    if not shards.is_dir():
+        return False
+    found = sorted(shards.glob("*.h5"))
+    return bool(found) and Shard.open(found[0]).header.origin != "simulation"
+
+
+def chosen(steps: list[Step], only: Any) -> list[Step]:
+    """The steps named in only, in their own order; all for None. Raises ConfigError for a name that is no step's."""
+    if only is None:
+        return steps
+    names = [only] if isinstance(only, str) else list(only)
+    unknown = sorted(set(names) - {step.name for step in steps})
+    if unknown:
+        known = ", ".join(step.name for step in steps)
+        raise ConfigError(f"There is no step {', '.join(unknown)} (only={only}). Known are {known}.")
+    return [step for step in steps if step.name in names]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The driver of the study: steps in turn, what failed is told, the report shows what is finished."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from omegaconf import OmegaConf
+
+from preflare.sun.observation import Label
+
+MakeShard = Callable[..., Path]
+
+SECTION = """
+import json, sys, pathlib
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(parents=True, exist_ok=True)
+record = dict(schema=1, name=folder.name, title="Title of " + folder.name, paper="Fig. 1", lead="", origin="simulation",
+              plots=[], tables={}, claims=[], warnings=[], gallery=[], command="", config={}, inputs={}, versions={},
+              seconds=1, finished="")
+(folder / "section.json").write_text(json.dumps(record))
+"""
+
+
+def steps(tmp_path: Path, *names: str) -> str:
+    """The override that makes each of these a section; of "broken" a step that fails."""
+    (tmp_path / "good.py").write_text(SECTION)
+    (tmp_path / "bad.py").write_text("raise SystemExit(3)")
+    made = []
+    for name in names:
+        script = tmp_path / ("bad.py" if name == "broken" else "good.py")
+        made.append(f"{{name: {name}, script: {script}, arguments: [{tmp_path / 'out' / name}], minutes: 1}}")
+    return f"steps=[{', '.join(made)}]"
+
+
+def test_every_step_is_done_and_shown(
+    verb: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = verb("experiments/paper", steps(tmp_path, "first", "second"), f"output={tmp_path / 'out'}")
+    told = capfd.readouterr().out
+    assert code == 0
+    assert "2 steps, 2 minutes by their budgets." in told
+    assert f"The report: {tmp_path / 'out' / 'report' / 'index.html'}" in told
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert page.index("Title of first") < page.index("Title of second")
+
+
+def test_a_step_that_fails_does_not_end_the_others(
+    verb: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = verb("experiments/paper", steps(tmp_path, "broken", "second"), f"output={tmp_path / 'out'}")
+    assert code == 1
+    assert "broken failed; to see why: python" in capfd.readouterr().out
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert "Title of second" in page
+    assert "broken failed" in page
+
+
+def test_only_some(verb: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made = steps(tmp_path, "first", "second")
+    assert verb("experiments/paper", made, f"output={tmp_path / 'out'}", "only=[second]") == 0
+    assert not (tmp_path / "out" / "first").exists()
+    assert verb("experiments/paper", made, f"output={tmp_path / 'out'}", "only=third") == 1
+    assert "There is no step third (only=third). Known are first, second." in capfd.readouterr().err
+
+
+def test_nothing_is_simulated_into_real_shards(
+    load_verb: Callable[[str], ModuleType], make_shard: MakeShard, tmp_path: Path
+) -> None:
+    module = load_verb("experiments/paper")
+    assert not module.real(tmp_path / "nowhere")
+    make_shard(tmp_path / "simulated", Label.PF, 0)
+    assert not module.real(tmp_path / "simulated")
+    make_shard(tmp_path / "real", Label.PF, 0, origin="level2")
+    assert module.real(tmp_path / "real")
+
+
+def test_the_shipped_steps_are_scripts_that_are_there(load_verb: Callable[[str], ModuleType]) -> None:
+    module = load_verb("experiments/paper")
+    steps = OmegaConf.load(module.ROOT / "conf" / "paper.yaml").steps
+    assert len({step.name for step in steps}) == len(steps)
+    assert all((module.ROOT / step.script).is_file() for step in steps)
+    assert sum(step.minutes for step in steps) <= 45
