@@ -3,12 +3,15 @@
 python ingest.py                                   the simulated Sun: 18 AR and 19 PF observations
 python ingest.py source=folder source.path=DIR     real IRIS level-2 rasters of one observation
 python ingest.py source=folder source.path=DIR window=all      ... all of it, whatever it shows
+python ingest.py source=archive 'observations=[PF_20140329_140938_3860258481]'     ... from the IRIS archive
 python ingest.py simulation.format=fits            the simulated Sun as level-2 files, for ingest or other tools
 python ingest.py --help                            every choice
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from preflare.checks import check_path
 from preflare.command import verb
 from preflare.data import shard
 from preflare.errors import ConfigError
+from preflare.sun.archive import Archive
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Observation, check_identities
 from preflare.sun.quality import Quality, tally
@@ -67,7 +71,7 @@ def main(config: DictConfig) -> None:
     if config.catalog is not None and "catalog" not in config.source:
         raise ConfigError(
             f"catalog={config.catalog} is given, but this source does not read a catalog. "
-            "Leave it out, or choose source=folder."
+            "Leave it out, or choose source=folder or source=archive."
         )
     line, source = instantiate(config.line), instantiate(config.source)
     console = Console()
@@ -78,6 +82,8 @@ def main(config: DictConfig) -> None:
     counts: dict[str, dict[str, int]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        if isinstance(source, Archive):
+            source.watch = partial(_downloading, progress)
         for observation in source.observations(line):
             name = observation.header.name
             if wanted and name not in wanted:
@@ -123,6 +129,23 @@ def _counted(observation: Observation, progress: Progress) -> Observation:
         progress.remove_task(task)
 
     return replace(observation, blocks=blocks)
+
+
+@contextmanager
+def _downloading(progress: Progress, name: str, size: int) -> Iterator[Callable[[int], None]]:
+    """A bar in megabytes while a file comes."""
+    task = progress.add_task(f"{name}, MB", total=-(-size // 10**6))
+    came = 0
+
+    def advance(count: int) -> None:
+        nonlocal came
+        came += count
+        progress.update(task, completed=came // 10**6)
+
+    try:
+        yield advance
+    finally:
+        progress.remove_task(task)
 
 
 def _table(counts: dict[str, dict[str, int]]) -> Table:

@@ -13,6 +13,10 @@ class Level2Error(PreflareError):
     """A file or folder that is not the IRIS level-2 data it should be."""
 
 
+class ArchiveError(PreflareError):
+    """A file of an archive on the web that does not come, or is not what it should be."""
+
+
 class CatalogError(PreflareError):
     """A catalog, or an entry in it, that does not say what is needed."""
 

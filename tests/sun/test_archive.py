@@ -1,0 +1,207 @@
+"""From an observation's name to its shard by way of a local server that serves the archive's paths."""
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preflare.data.shard import Shard
+from preflare.sun.transfer import partial_path
+from tests.sun.archive_server import Server, serve
+from tests.sun.level2_files import Level2File, two_peaks
+
+ID = "20140329_140938_3860258481"
+NAME = f"PF_{ID}"
+RASTER = f"iris_l2_{ID}_raster.tar.gz"
+SLIT_JAW = f"iris_l2_{ID}_SJI_2796_t000.fits.gz"
+AIA = f"iris_l2_{ID}_SDO.tar.gz"
+RunVerb = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """An archive of one observation: four repeats before the flare, a slit-jaw film, an AIA cube."""
+    where = tmp_path / "served" / "level2_compressed" / "2014" / "03" / "29" / ID
+    where.mkdir(parents=True)
+    with tarfile.open(where / RASTER, "w:gz", compresslevel=1) as tar:
+        for number in range(4):
+            time = 10800.0 + 300.0 * number + np.array([0.0, 9.4])
+            file = Level2File(two_peaks(2, 4, seed=number), time).write(tmp_path / "made" / f"{number}.fits")
+            tar.add(file, file.name)
+    (where / SLIT_JAW).write_bytes(gzip.compress(b"a film"))
+    pack(where / AIA, {"aia_l2_171.fits": b"a cube"})
+    with serve(tmp_path / "served") as server:
+        yield server
+
+
+def pack(path: Path, members: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+@pytest.fixture
+def ingest(verb: RunVerb, server: Server) -> Callable[..., int]:
+    def run(*arguments: str) -> int:
+        if not any(argument.startswith("observations=") for argument in arguments):
+            arguments = (f"observations=[{NAME}]", *arguments)
+        polite = ("source.pause=0", "source.tries=2", "source.cache=cache")
+        return verb("ingest", "source=archive", f"source.base={server.url}/", *polite, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def refused(ingest: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., str]:
+    """Runs an ingest that must be refused; returns the last thing that it said."""
+
+    def run(*arguments: str) -> str:
+        assert ingest(*arguments) == 1
+        said = capsys.readouterr().err
+        assert "Traceback" not in said and not list((tmp_path / "data").rglob("*.h5"))
+        return said.splitlines()[-1]
+
+    return run
+
+
+def served(server: Server, name: str) -> Path:
+    return next(server.root.rglob(name))
+
+
+def test_a_name_becomes_a_shard(
+    ingest: Callable[..., int], server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ingest() == 0
+    said = capsys.readouterr()
+    assert "To download: " in said.err and "of 1 observation, about 0 minutes at 5 MB/s, into cache" in said.err
+    assert "1 written: data/archive" in said.out
+    shard = Shard.open(tmp_path / "data" / "archive" / f"{NAME}.h5")
+    assert shard.shape == (4, 2, 4, 240)
+    cache = tmp_path / "cache" / ID
+    assert sorted(path.name for path in cache.iterdir()) == sorted([RASTER, SLIT_JAW, AIA, "SDO", "archive.json"])
+    assert (cache / "SDO" / "aia_l2_171.fits").read_bytes() == b"a cube"
+    record = json.loads((cache / "archive.json").read_text())["files"]
+    assert record[RASTER] == {"bytes": served(server, RASTER).stat().st_size, "sha256": shard.header.sources[RASTER]}
+    assert record[f"iris_l2_{ID}_SJI_1330_t000.fits.gz"]["bytes"] is None
+
+    asked = len(server.asked)
+    assert ingest() == 0
+    said = capsys.readouterr()
+    assert "0 written, 1 already there" in said.out and "To download" not in said.err
+    assert len(server.asked) == asked, "what is there is not asked for again"
+
+
+def test_the_same_as_from_a_folder(ingest: Callable[..., int], verb: RunVerb, server: Server, tmp_path: Path) -> None:
+    assert ingest("source.images=false") == 0
+    assert not any("SJI" in name or "SDO" in name for _, name, _ in server.asked)
+    assert verb("ingest", "source=folder", f"source.path={served(server, RASTER)}") == 0
+    one, other = (Shard.open(tmp_path / "data" / source / f"{NAME}.h5") for source in ("archive", "folder"))
+    assert one.digest == other.digest
+
+
+def test_a_broken_transfer_is_gone_on_with_by_the_next_command(
+    refused: Callable[..., str], ingest: Callable[..., int], server: Server, tmp_path: Path
+) -> None:
+    size = served(server, RASTER).stat().st_size
+    server.breaks = [size // 2]
+    said = refused("source.tries=1")
+    assert RASTER in said and "give the same command again" in said
+    assert partial_path(tmp_path / "cache" / ID / RASTER).stat().st_size == size // 2
+    assert ingest() == 0
+    assert (tmp_path / "cache" / ID / RASTER).read_bytes() == served(server, RASTER).read_bytes()
+    assert ("GET", RASTER, f"bytes={size // 2}-") in server.asked
+
+
+def test_an_observation_that_the_archive_lacks(refused: Callable[..., str], server: Server) -> None:
+    said = refused("observations=[PF_20140910_112825_3860259453]")
+    assert said.startswith(f"There is no {server.url}/level2_compressed/2014/09/10/20140910_112825_3860259453/")
+    assert "(404): the archive has no rasters of PF_20140910_112825_3860259453" in said
+
+
+def test_a_page_instead_of_a_tarball(refused: Callable[..., str], server: Server, tmp_path: Path) -> None:
+    served(server, RASTER).write_text("<html>Please log in.</html>")
+    assert "_raster.tar.gz is a web page (HTML), expected a packed file." in refused()
+    assert not (tmp_path / "cache" / ID / RASTER).exists()
+
+
+def test_another_checksum_than_recorded(
+    refused: Callable[..., str], ingest: Callable[..., int], tmp_path: Path
+) -> None:
+    assert ingest("data.root=elsewhere") == 0
+    cache = tmp_path / "cache" / ID
+    record = json.loads((cache / "archive.json").read_text())
+    record["files"][RASTER]["sha256"] = "0" * 64
+    (cache / "archive.json").write_text(json.dumps(record))
+    assert "it was changed or damaged since. Delete it" in refused()
+    (cache / RASTER).unlink()
+    assert "expected 000000000000...: it was changed, or damaged on its way" in refused()
+    assert not (cache / RASTER).exists()
+
+
+@pytest.mark.parametrize("name", ["../../evil.fits", "/tmp/evil.fits"])
+@pytest.mark.parametrize("file", [RASTER, AIA])
+def test_a_tarball_that_reaches_outside(
+    refused: Callable[..., str], server: Server, tmp_path: Path, name: str, file: str
+) -> None:
+    if name.startswith("/"):
+        # An absolute name loses its slash, as tar does it; a link does not become harmless.
+        path = served(server, file)
+        with tarfile.open(path, "w:gz") as tar:
+            link = tarfile.TarInfo("inside.fits")
+            link.type, link.linkname = tarfile.SYMTYPE, name
+            tar.addfile(link)
+    else:
+        pack(served(server, file), {"fine.fits": b"", name: b"evil"})
+    assert f"{file} is not safe to unpack" in refused()
+    assert not (tmp_path / "cache" / ID / file).exists()
+    assert not list(tmp_path.rglob("evil.fits")) and not list(tmp_path.rglob("fine.fits"))
+
+
+def test_a_tarball_that_is_none(refused: Callable[..., str], server: Server) -> None:
+    served(server, RASTER).write_bytes(gzip.compress(b"no tar in here" * 100))
+    assert f"{RASTER} is no whole tarball" in refused()
+
+
+def test_no_room(refused: Callable[..., str], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preflare.sun.archive.shutil.disk_usage", lambda path: type("Disk", (), {"free": 100}))
+    assert "are to be downloaded, but cache has 0.0 MiB free." in refused()
+    assert server.gets == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([f"observations=[AR_{ID}]"], f"AR_{ID} is PF by the catalog or the window. Ask for PF_{ID}."),
+        (["observations=[PF_20150312_054519_3860107053]"], "is PF but its flare onset is unknown. Give it as"),
+        (["observations=[PF_20240510_060000_3600000000]"], "The catalog has no observation 20240510_060000_3600000000"),
+        (["source.base=ftp://x"], "source.base is 'ftp://x', expected a URL with http:// or https://."),
+        (["source.tries=0"], "source.tries is 0, expected a whole number of 1 or more."),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_asked(
+    refused: Callable[..., str], server: Server, arguments: list[str], sentence: str
+) -> None:
+    assert sentence in refused(*arguments)
+    assert server.asked == []
+
+
+def test_without_a_network(verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(tmp_path) as server:
+        pass
+    arguments = (f"source.base={server.url}", "source.tries=1", f"observations={NAME}")
+    assert verb("ingest", "source=archive", *arguments) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1 and "did not come in 1 attempts" in said.err
+    assert not list(tmp_path.rglob("*.part"))
