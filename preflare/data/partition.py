@@ -6,6 +6,7 @@ order of files does not matter. Every draw has its own random stream, so that ch
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -70,14 +71,14 @@ class Partitioner:
 
         Raises PartitionError if an observation appears twice, also under two labels, or if a class has too few.
         """
-        _check_unique(headers)
+        check_unique(headers)
         drawn: dict[str, list[str]] = {side: [] for side in SIDES}
-        classes = {label: _in_catalog_order(headers, label) for label in CLASSES}
+        classes = {label: in_catalog_order(headers, label) for label in CLASSES}
         self._check_enough(classes)
         for label, names in classes.items():
             # The authors' very call. Their next step pairs the classes and loses an observation; ours does not.
             train, test = train_test_split(names, test_size=self.test_observations, random_state=self.seed)
-            order = self._stream("observations to validate", label).permutation(len(train))
+            order = stream(self.seed, "observations to validate", label).permutation(len(train))
             aside = set(order[: self.validation].tolist())
             drawn["train"] += [name for place, name in enumerate(train) if place not in aside]
             drawn["validation"] += [train[place] for place in order[: self.validation]]
@@ -85,37 +86,8 @@ class Partitioner:
         return {side: tuple(names) for side, names in drawn.items()}
 
     def divide(self, headers: Sequence[Header], clean: Mapping[str, np.ndarray]) -> Partition:
-        """Divide the AR and PF observations and draw their spectra, as many AR as PF on every side.
-
-        clean: name -> bool array over (repeat, step, slit), the spectra that may be used: clean and preflare.
-
-        The class with more spectra is undersampled without replacement; every observation keeps at least one.
-        Raises PartitionError if the observations cannot be divided, or have too few clean spectra.
-        """
-        sides = self.observations(headers)
-        labels = {header.name: header.label for header in headers}
-        pools: dict[str, dict[Label, Pool]] = {side: {label: {} for label in CLASSES} for side in SIDES}
-        for side, names in sides.items():
-            for name in names:
-                pools[side][labels[name]][name] = _usable_rows(name, clean[name], side)
-        sizes = {side: min(_count(pool) for pool in pools[side].values()) for side in SIDES}
-        # The tiny excess keeps a share such as 0.29 of 100 from becoming 28.
-        most = int(self.test_share * sizes["train"] + 1e-9)
-        chosen: dict[str, Pool] = {side: {} for side in SIDES}
-        for side, by_class in pools.items():
-            size = sizes[side] if side == "train" else min(sizes[side], most)
-            for label, pool in by_class.items():
-                if size < len(pool):
-                    advice = "" if side == "train" else ", or raise partition.test_share"
-                    raise PartitionError(
-                        f"The {side} side gets {size} {label.name} spectra, fewer than its {len(pool)} {label.name} "
-                        f"observations. Ingest observations with more clean spectra{advice}."
-                    )
-                chosen[side] |= _draw(pool, size, self._stream(side, label))
-        return Partition(self.seed, sides, chosen)
-
-    def _stream(self, draw: str, label: Label) -> np.random.Generator:
-        return np.random.default_rng(np.random.SeedSequence((self.seed, DRAWS[draw], int(label))))
+        """Divide the AR and PF observations and draw their spectra; see ``draw``."""
+        return draw(self.seed, self.observations(headers), headers, clean, self.test_share)
 
     def _check_enough(self, classes: Mapping[Label, Sequence[str]]) -> None:
         needed = self.test_observations + self.validation + 1
@@ -128,7 +100,63 @@ class Partitioner:
             )
 
 
-def _check_unique(headers: Sequence[Header]) -> None:
+class Division(Protocol):
+    """What says which observations and spectra train, validate and test; the configs of ``partition=`` build one."""
+
+    seed: int
+
+    def observations(self, headers: Sequence[Header]) -> dict[str, tuple[str, ...]]:
+        """Side -> names. Raises PartitionError."""
+        ...
+
+    def divide(self, headers: Sequence[Header], clean: Mapping[str, np.ndarray]) -> Partition:
+        """The observations and their spectra. Raises PartitionError."""
+        ...
+
+
+def stream(seed: int, what: str, label: Label) -> np.random.Generator:
+    """The random stream of one draw."""
+    return np.random.default_rng(np.random.SeedSequence((seed, DRAWS[what], int(label))))
+
+
+def draw(
+    seed: int,
+    sides: Mapping[str, tuple[str, ...]],
+    headers: Sequence[Header],
+    clean: Mapping[str, np.ndarray],
+    test_share: float,
+) -> Partition:
+    """Draw the spectra of the observations on each side, as many AR as PF where a side has both.
+
+    sides: side -> names. clean: name -> bool array over (repeat, step, slit), the spectra that may be used: clean and
+    preflare. test_share: see Partitioner.
+
+    The class with more spectra is undersampled without replacement; every observation keeps at least one.
+    Raises PartitionError if observations have too few clean spectra.
+    """
+    labels = {header.name: header.label for header in headers}
+    pools: dict[str, dict[Label, Pool]] = {side: {label: {} for label in CLASSES} for side in SIDES}
+    for side, names in sides.items():
+        for name in names:
+            pools[side][labels[name]][name] = _usable_rows(name, clean[name], side)
+    sizes = {side: min((_count(pool) for pool in pools[side].values() if pool), default=0) for side in SIDES}
+    # The tiny excess keeps a share such as 0.29 of 100 from becoming 28.
+    most = int(test_share * sizes["train"] + 1e-9)
+    chosen: dict[str, Pool] = {side: {} for side in SIDES}
+    for side, by_class in pools.items():
+        size = sizes[side] if side == "train" else min(sizes[side], most)
+        for label, pool in by_class.items():
+            if size < len(pool):
+                advice = "" if side == "train" else ", or raise partition.test_share"
+                raise PartitionError(
+                    f"The {side} side gets {size} {label.name} spectra, fewer than its {len(pool)} {label.name} "
+                    f"observations. Ingest observations with more clean spectra{advice}."
+                )
+            chosen[side] |= _draw(pool, size, stream(seed, side, label))
+    return Partition(seed, sides, chosen)
+
+
+def check_unique(headers: Sequence[Header]) -> None:
     # By id: AR and PF shards of one observation hold the same spectra.
     names: dict[str, list[str]] = {}
     for header in headers:
@@ -142,7 +170,7 @@ def _check_unique(headers: Sequence[Header]) -> None:
         )
 
 
-def _in_catalog_order(headers: Sequence[Header], label: Label) -> list[str]:
+def in_catalog_order(headers: Sequence[Header], label: Label) -> list[str]:
     chosen = [header for header in headers if header.label is label]
     chosen.sort(key=lambda header: (header.number < 0, max(header.number, 0), header.name))
     return [header.name for header in chosen]
