@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from preflare.model.loss import Loss, Parameters
+from preflare.model.loss import Draws, Loss, Parameters, call
 from preflare.model.skill import skill_scores
+from preflare.model.swarm.streams import streams
 
 
 class FlareClassifier(pl.LightningModule):
@@ -18,6 +19,7 @@ class FlareClassifier(pl.LightningModule):
     optimizer: called with the parameters, gives the optimizer.
     sides: what each validation loader holds, in order, for example ("train", "test").
     choosing: the side whose loss chooses the epoch.
+    seed: of what the loss draws.
 
     Logs, and keeps in ``scores`` at full precision: ``<side>/loss`` (cross-entropy without the penalty),
     ``<side>/tss`` and the other skill scores, ``mean/loss`` (of the training and the choosing side) and
@@ -32,6 +34,7 @@ class FlareClassifier(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         sides: Sequence[str],
         choosing: str,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.network = network
@@ -39,6 +42,7 @@ class FlareClassifier(pl.LightningModule):
         self.optimizer = optimizer
         self.sides = tuple(sides)
         self.choosing = choosing
+        self.seed = seed
         self.skill = skill_scores()
         self.scores: dict[str, float] = {}
         self._log_odds: dict[str, list[Tensor]] = {side: [] for side in sides}
@@ -54,10 +58,12 @@ class FlareClassifier(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         spectra, labels = batch
 
-        def network(parameters: Parameters, spectra: Tensor) -> Tensor:
-            return torch.func.functional_call(self.network, dict(parameters), (spectra,))
+        def network(parameters: Parameters, spectra: Tensor, *, trained: bool = False) -> Tensor:
+            return call(self.network, parameters, spectra, trained)
 
-        return self.loss(network, dict(self.network.named_parameters()), spectra, labels)
+        stream = streams([self.seed], torch.tensor([self.global_step]))[0].to(self.device)
+        draws = Draws(stream, self.current_epoch)
+        return self.loss(network, dict(self.network.named_parameters()), spectra, labels, draws)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
         spectra, labels = batch

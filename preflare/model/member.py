@@ -155,7 +155,8 @@ class Member:
         """A new network with its loss and optimizer, initialised from the seed."""
         torch.manual_seed(self.seed)
         network, loss = instantiate(self.config.model), instantiate(self.config.loss)
-        return FlareClassifier(network, loss, instantiate(self.config.optimizer), self.data.sides, self.data.choosing)
+        optimizer = instantiate(self.config.optimizer)
+        return FlareClassifier(network, loss, optimizer, self.data.sides, self.data.choosing, self.seed)
 
     def record(self, epoch: int, scores: Mapping[str, float], state: Mapping[str, Any]) -> None:
         """Write an epoch down: its row, and the checkpoints it is; ``last`` comes last, resuming trusts it.

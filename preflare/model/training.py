@@ -35,7 +35,7 @@ from preflare.run import RunFolder, flatten, has_effect
 # What members of one swarm may differ in. Another architecture, batch size or number of epochs is another swarm.
 WITHIN_A_SWARM = frozenset(
     {"seed", "data.seed", "partition.seed", "data.partition.seed", "optimizer.lr", "optimizer.weight_decay", "loss.l2"}
-    | {"early_stopping"}
+    | {"loss.sigma", "early_stopping"}
 )
 # What a trainer may be told without meaning one network alone.
 FOR_ALL = frozenset(

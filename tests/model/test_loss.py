@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from preflare.errors import ConfigError
-from preflare.model.loss import CrossEntropy, squared_weights
+from preflare.model.loss import CrossEntropy, Draws, call, squared_weights
 
 
-def network(parameters, spectra):
+def network(parameters, spectra, *, trained=False):
     return spectra.flatten(1) @ parameters["weight"].T + parameters["bias"]
 
 
@@ -38,7 +38,7 @@ def test_cross_entropy_is_eq_1(batch, l2: float) -> None:
         total -= math.log(score if label else 1 - score)
     penalty = sum(float(w) ** 2 for w in parameters["weight"].flatten())
     expected = total / len(labels) + l2 * penalty
-    assert float(CrossEntropy(l2)(network, *batch)) == pytest.approx(expected, rel=1e-12)
+    assert float(CrossEntropy(l2)(network, *batch, Draws(torch.tensor(0), 0))) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_penalty_leaves_biases_and_scales_alone() -> None:
@@ -50,3 +50,16 @@ def test_the_penalty_leaves_biases_and_scales_alone() -> None:
 def test_a_negative_weight_is_refused() -> None:
     with pytest.raises(ConfigError, match="loss.l2 is -1"):
         CrossEntropy(-1)
+
+
+def test_a_call_as_trained_leaves_no_trace() -> None:
+    module = torch.nn.Sequential(torch.nn.BatchNorm1d(1), torch.nn.Dropout(0.5), torch.nn.Flatten())
+    module[2].eval()
+    spectra = torch.randn(8, 1, 5, generator=torch.Generator().manual_seed(0))
+    buffers = {name: value.clone() for name, value in module.named_buffers()}
+    answer = call(module, buffers, spectra, trained=True)
+    torch.testing.assert_close(answer, spectra.flatten(1) / (1 + 1e-5) ** 0.5)
+    assert all(torch.equal(buffers[name], value) for name, value in module.named_buffers())
+    assert [layer.training for layer in module] == [True, True, False]
+    call(module, buffers, spectra, trained=False)
+    assert buffers["0.num_batches_tracked"] == 1

@@ -87,6 +87,10 @@ class SwarmClassifier(pl.LightningModule):
             self._workers.close()
             self._workers = None
 
+    def on_train_epoch_start(self) -> None:
+        if isinstance(self.engine, Vectorised):
+            self.engine.epoch = self.data.first_epoch + self.current_epoch
+
     def training_step(self, batch: Steps, batch_idx: int) -> None:
         optimizer = self.optimizers()
         for places, counts in zip(batch.spectra, batch.counts.cpu().numpy() * self.active, strict=True):

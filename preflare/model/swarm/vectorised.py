@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from preflare.model.loss import Loss, Parameters
+from preflare.model.loss import Draws, Loss, Parameters, call
 from preflare.model.swarm import CannotSwarm
 from preflare.model.swarm.layout import Layout
 from preflare.model.swarm.streams import with_streams
@@ -22,7 +22,7 @@ class Vectorised:
     """Calls for any members at once; member axis first everywhere.
 
     network: any member's; its values do not matter. losses: of all members, of one kind, which may differ in
-    numbers. Raises CannotSwarm if they differ in anything else.
+    numbers. Raises CannotSwarm if they differ in anything else. epoch: what losses are told; to be kept up to date.
     """
 
     # torch.func puts parameters into the one network there is.
@@ -34,6 +34,7 @@ class Vectorised:
         self.layout = layout
         self.loss = losses[0]
         self.numbers = _numbers(losses)
+        self.epoch = 0
         self._random = [name for name, _ in self.network.named_buffers() if name.rpartition(".")[2] == "stream"]
 
     def hold(self, spectra: Tensor) -> Tensor:
@@ -53,14 +54,14 @@ class Vectorised:
         """One batch of each member: gradients (m, width) and the buffers after it.
 
         members: (m,) which; rows: (m, width) their weights; buffers: name -> (m, ...); held: all spectra, from
-        ``hold``; places: (m, batch) in them; labels: (m, batch); streams: (m,) of dropout.
+        ``hold``; places: (m, batch) in them; labels: (m, batch); streams: (m,) of dropout and of the losses' draws.
         """
         self.network.train()
         parameters = self.layout.unpack(rows)
         numbers = {name: values.to(rows)[members] for name, values in self.numbers.items()}
         state = buffers | dict.fromkeys(self._random, streams)
         gradient, after = _padded(
-            vmap(grad(self._loss, has_aux=True)), parameters, state, numbers, held[places], labels
+            vmap(grad(self._loss, has_aux=True)), parameters, state, numbers, held[places], labels, streams
         )
         return self.layout.pack(gradient), {name: after[name] for name in buffers}
 
@@ -76,18 +77,24 @@ class Vectorised:
         return _padded(vmap(answer), self.layout.unpack(rows), state, held[places])
 
     def _loss(
-        self, parameters: Parameters, buffers: Buffers, numbers: Mapping[str, Tensor], spectra: Tensor, labels: Tensor
+        self,
+        parameters: Parameters,
+        buffers: Buffers,
+        numbers: Mapping[str, Tensor],
+        spectra: Tensor,
+        labels: Tensor,
+        stream: Tensor,
     ) -> tuple[Tensor, Buffers]:
         # What the network changes in place, as batch statistics, is a copy; the last one is what remains.
         after = {name: value.clone() for name, value in buffers.items()}
 
-        def network(parameters: Parameters, spectra: Tensor) -> Tensor:
-            return functional_call(self.network, (dict(parameters), after), (spectra,))
+        def network(parameters: Parameters, spectra: Tensor, *, trained: bool = False) -> Tensor:
+            return call(self.network, {**parameters, **after}, spectra, trained)
 
         loss = copy.copy(self.loss)
         for name, value in numbers.items():
             setattr(loss, name, value)
-        return loss(network, parameters, spectra, labels), after
+        return loss(network, parameters, spectra, labels, Draws(stream, self.epoch)), after
 
 
 def _padded(function: Callable[..., Any], *arguments: Any) -> Any:

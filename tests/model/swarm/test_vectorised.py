@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from preflare.model.convnet import ConvNet
-from preflare.model.loss import CrossEntropy
+from preflare.model.loss import CrossEntropy, Draws
 from preflare.model.swarm import CannotSwarm
 from preflare.model.swarm.layout import Layout, stack
 from preflare.model.swarm.vectorised import Vectorised
@@ -32,7 +32,7 @@ def test_gradients_are_autograds_each_with_its_own_penalty(count: int) -> None:
     answers = engine.log_odds(layout.pack(stacked), {}, held, places)
     for k, (network, loss) in enumerate(zip(networks, losses, strict=True)):
         parameters = dict(network.named_parameters())
-        expected = loss(lambda p, x, n=network: n(x), parameters, spectra[k], labels[k])
+        expected = loss(lambda p, x, n=network: n(x), parameters, spectra[k], labels[k], Draws(everyone[k], 0))
         expected.backward()
         gradient = layout.pack({name: value.grad for name, value in parameters.items()})
         torch.testing.assert_close(gradients[k], gradient, rtol=0, atol=1e-12)
