@@ -229,7 +229,7 @@ def _write_blocks(file: h5py.File, observation: Observation) -> None:
             dtype = file[name].dtype
             values = np.ascontiguousarray(array, dtype=dtype)
             file[name][row : row + count] = values
-            hashes[name].update(values.tobytes())
+            hashes[name].update(values.data)
         row += count
     if row != observation.repeats or row == 0:
         raise ShardError(f"{observation.header.name}: the blocks hold {row} repeats, expected {observation.repeats}.")
