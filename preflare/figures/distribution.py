@@ -8,11 +8,18 @@ from matplotlib.figure import Figure
 from preflare.figures import style
 
 
-def draw(scores: Mapping[str, np.ndarray], limits: tuple[float, float], note: str) -> Figure:
+def draw(
+    scores: Mapping[str, np.ndarray],
+    limits: tuple[float, float],
+    note: str,
+    chosen: Mapping[str, float] | None = None,
+    label: str = "score on the test side",
+) -> Figure:
     """A box and its dots for each score: grey box, red median, whiskers to the ends, every run a blue dot.
 
     scores: name of a score -> (run,) its values; NaN where a run has none, counted under the name.
     limits: of the axis that all share. note: what the runs are, for the corner; "" for none.
+    chosen: name -> the value of the run chosen, a red cross. label: of the axis.
     """
     with style.applied():
         figure = Figure(figsize=(1.6 + 1.6 * len(scores), 4.0), layout="constrained")
@@ -37,10 +44,12 @@ def draw(scores: Mapping[str, np.ndarray], limits: tuple[float, float], note: st
             # Neighbours in value lie apart: the golden ratio never repeats.
             aside = (np.arange(len(defined)) * 0.618034 % 1 - 0.5) * 0.4
             axes.plot(place + aside, defined, "o", color=style.BLUE, markersize=4, alpha=0.7, linestyle="none")
+            if chosen and name in chosen:
+                axes.plot(place, chosen[name], "X", color=style.RED, markeredgecolor="white", markersize=10, zorder=4)
         axes.axhline(0, color=style.GREY, linewidth=0.6, zorder=0)
         axes.set_xticks(range(len(names)), names)
         axes.set_ylim(*limits)
-        axes.set_ylabel("score on the test side")
+        axes.set_ylabel(label)
         if note:
             style.note(figure, note)
     return figure

@@ -8,15 +8,26 @@ RESAMPLES = 2000
 
 
 def interval(
-    count: int, statistic: Callable[[np.ndarray], float], level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    groups: np.ndarray | int,
+    statistic: Callable[[np.ndarray], float],
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> tuple[float, float]:
-    """The percentile bootstrap interval of a statistic of ``count`` observations.
+    """The percentile bootstrap interval of a statistic of observations.
 
-    statistic: of the places (count,) of the observations drawn, with replacement; draws where it is NaN are left
-    out, and the interval is NaN if all are.
+    groups: how many observations there are, or the class of each (n,): then every draw has as many of each class.
+    statistic: of the places (n,) of the observations drawn, with replacement; draws where it is NaN are left out, and
+    the interval is NaN if all are.
     """
     stream = np.random.default_rng(seed)
-    values = np.array([statistic(stream.integers(0, count, count)) for _ in range(resamples)], dtype=float)
+    classes = np.zeros(groups, dtype=int) if isinstance(groups, int) else groups
+    members = [np.flatnonzero(classes == one) for one in np.unique(classes)]
+
+    def drawn() -> np.ndarray:
+        return np.concatenate([stream.choice(same, len(same)) for same in members])
+
+    values = np.array([statistic(drawn()) for _ in range(resamples)], dtype=float)
     values = values[np.isfinite(values)]
     if not len(values):
         return np.nan, np.nan

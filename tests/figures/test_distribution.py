@@ -23,3 +23,10 @@ def test_runs_without_a_score_are_counted() -> None:
     axes = distribution.draw({"TSS": TSS, "HSS": TSS[:2]}, (-1, 1), "the simulated Sun").axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["TSS\n(1 undefined)", "HSS"]
     assert axes.figure.get_suptitle() == "the simulated Sun"
+
+
+def test_the_chosen_run_has_a_cross() -> None:
+    axes = distribution.draw({"TSS": TSS, "HSS": TSS}, (-1, 1), "", {"HSS": 0.5}, "skill").axes[0]
+    (cross,) = [line for line in axes.lines if line.get_marker() == "X"]
+    assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (1, 0.5)
+    assert axes.get_ylabel() == "skill"

@@ -25,6 +25,13 @@ def test_it_repeats_and_widens_with_its_level() -> None:
     assert wide[0] < narrow[0] < 9.5 < narrow[1] < wide[1]
 
 
+def test_classes_keep_their_numbers() -> None:
+    classes = np.array([0, 0, 0, 1, 1])
+    seen = []
+    interval(classes, lambda drawn: float(seen.append(np.bincount(classes[drawn]).tolist()) or 0), resamples=50)
+    assert seen == [[3, 2]] * 50
+
+
 def test_draws_without_a_value_are_left_out() -> None:
     assert interval(5, lambda drawn: 1.0 if 0 in drawn else np.nan) == (1.0, 1.0)
     assert np.isnan(interval(5, lambda drawn: np.nan)).all()

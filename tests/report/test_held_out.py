@@ -1,0 +1,58 @@
+"""Pooled skill against scikit-learn's confusion matrix, and what one observation carries."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from preflare.explain.cube import Cube
+from preflare.report import explained
+from preflare.report.held_out import Called, call, tss, tss_interval, without_each
+from preflare.sun.observation import Label
+
+CALLED = [
+    Called("AR_1", Label.AR, 100, 20),
+    Called("AR_2", Label.AR, 300, 30),
+    Called("PF_1", Label.PF, 50, 40),
+    Called("PF_2", Label.PF, 150, 60),
+]
+
+
+def test_pooled_skill_is_scikit_learns() -> None:
+    truth = np.concatenate([np.full(one.spectra, one.label == Label.PF) for one in CALLED])
+    answers = np.concatenate([np.arange(one.spectra) < one.called for one in CALLED])
+    assert tss(CALLED) == pytest.approx(balanced_accuracy_score(truth, answers, adjusted=True))
+
+
+def test_each_one_left_out() -> None:
+    assert without_each(CALLED) == pytest.approx([100 / 200 - 30 / 300, 100 / 200 - 20 / 100, 0.275, 0.675])
+    assert [one.correct for one in CALLED] == pytest.approx([0.8, 0.9, 0.8, 0.4])
+
+
+def test_one_class_has_no_skill() -> None:
+    assert np.isnan(tss(CALLED[:2]))
+    assert np.isnan(Called("AR_3", Label.AR, 0, 0).correct)
+
+
+def test_the_interval_holds_the_value_and_is_wide_with_few_observations() -> None:
+    low, high = tss_interval(CALLED)
+    # The worst draw of PF is PF_2 twice, of AR AR_1 twice.
+    assert (low, high) == pytest.approx((0.4 - 0.2, 0.8 - 0.1), abs=0.01)
+    assert low < tss(CALLED) < high
+    assert (low, high) == tss_interval(CALLED)
+
+
+def test_only_the_window_counts(
+    tmp_path: Path, make_shard: Callable[..., Path], make_cube: Callable[..., Cube]
+) -> None:
+    shard = make_shard(tmp_path / "shards", Label.PF, 0)
+    score = np.full((4, 2, 10), 0.2)
+    score[1] = 0.7
+    score[0, 0, 0] = np.nan
+    score[3] = 0.99  # the flare
+    make_cube(tmp_path / "cubes", shard, score, np.zeros((4, 2, 10, 240)))
+    (one,) = explained.open_all(tmp_path / "cubes", tmp_path / "shards")
+    found = call(one)
+    assert (found.spectra, found.called) == (59, 20)

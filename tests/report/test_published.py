@@ -1,0 +1,23 @@
+"""The published numbers have the statistics that the publication states of them."""
+
+import numpy as np
+
+from preflare.report import published
+
+
+def test_the_splits_have_the_quartiles_of_the_drawn_box() -> None:
+    assert len(published.SPLITS) + published.SPLITS_DROPPED == 50
+    np.testing.assert_allclose(np.quantile(published.SPLITS, [0.25, 0.5, 0.75]), [0.36, 0.56, 0.72])
+    assert (round(np.mean(published.SPLITS), 2), round(np.std(published.SPLITS), 2)) == (0.51, 0.28)
+    assert published.SPLIT_SCORE in published.SPLITS
+
+
+def test_the_swarm_has_its_mean_and_range() -> None:
+    assert len(published.SWARM) == 47
+    assert round(np.mean(published.SWARM), 3) == 0.831
+    assert round(np.std(published.SWARM), 3) == 0.019
+    assert (min(published.SWARM), max(published.SWARM)) == (0.78, 0.87)
+
+
+def test_four_in_five_slits_are_aligned() -> None:
+    assert round(100 * published.SLITS_ALIGNED / published.SLITS) == 78
