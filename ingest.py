@@ -40,6 +40,9 @@ HEADS = {
     Quality.PEAK_OUTSIDE_CORES: "peak\nout",
     Quality.CORE_RATIO: "core\nratio",
     Quality.ZERO_EXPOSURE: "zero\nexp.",
+    Quality.HIGH_CONTINUUM: "high\ncont.",
+    Quality.OFF_LIMB: "off\nlimb",
+    Quality.QUIET_SUN: "quiet\nSun",
 }
 
 
@@ -89,11 +92,11 @@ def main(config: DictConfig) -> None:
             if wanted and name not in wanted:
                 continue
             path, found[name] = shard.write(root, _counted(observation, progress))
-            counts[name] = tally(shard.Shard.open(path).read("quality"))
+            counts[name] = tally(shard.Shard.open(path).read("quality"), line)
     absent = [name for name in wanted or () if name not in found]
     if absent or not found:
         raise ConfigError(f"The source has no observation {', '.join(absent)}. Correct observations=[...].")
-    console.print(_table(counts))
+    console.print(_table(counts), crop=False)
     new = sum(found.values())
     old = f", {len(found) - new} already there" if new < len(found) else ""
     console.print(f"{new} written{old}: {root}", soft_wrap=True)
@@ -156,11 +159,14 @@ def _table(counts: dict[str, dict[str, int]]) -> Table:
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    table.add_column("observation")
-    for head in ("spectra", "clean", *HEADS.values()):
+    # On a narrow terminal lines break; a name that is cut off would be of no use.
+    table.add_column("observation", no_wrap=True, min_width=max(len(name) for name in counts))
+    # Flags that no spectrum carries would only take room.
+    seen = [flag for flag in HEADS if any(count[str(flag.name)] for count in counts.values())]
+    for head in ("spectra", "clean", *(HEADS[flag] for flag in seen)):
         table.add_column(head, justify="right", min_width=5)
     for name, count in counts.items():
-        shares = (100 * count[key] / count["spectra"] for key in ("clean", *(str(flag.name) for flag in HEADS)))
+        shares = (100 * count[key] / count["spectra"] for key in ("clean", *(str(flag.name) for flag in seen)))
         table.add_row(name, str(count["spectra"]), *(f"{share:.1f}" for share in shares))
     return table
 

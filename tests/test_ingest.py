@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from preflare.data.shard import Shard
 from preflare.sun.observation import Phase
+from preflare.sun.quality import Quality
 from tests.sun.level2_files import Level2File, two_peaks
 
 ID = "20140329_140938_3860258481"
@@ -259,7 +260,12 @@ def test_real_files(verb: RunVerb, real_data: Path, tmp_path: Path) -> None:
             counts = window.data[step, slit].astype(np.float64) / exposure[step]
             flux = np.interp(shard.header.wavelength, axis, counts)
             np.testing.assert_allclose(spectra[0, step, slit], flux / flux.max(), rtol=0, atol=1e-5)
-    assert 0.9 < (quality == 0).mean() < 0.98
+    assert 0.9 < (quality & ~np.uint16(Quality.HIGH_CONTINUUM) == 0).mean() < 0.98
+    inside = (axis_of := shard.header.wavelength) >= 2799.71
+    continuum = spectra[..., inside & (axis_of <= 2800.15)].mean(axis=-1)
+    whole = quality & Quality.MISSING == 0
+    np.testing.assert_array_equal(continuum[whole] >= 0.4, quality[whole] & Quality.HIGH_CONTINUUM != 0)
+    assert not (quality & (Quality.OFF_LIMB | Quality.QUIET_SUN)).any()
 
 
 @pytest.mark.real_data

@@ -21,7 +21,7 @@ from preflare.data.stream import StreamedSpectra
 from preflare.errors import ConfigError
 from preflare.sun.line import Line
 from preflare.sun.observation import Phase
-from preflare.sun.quality import Quality
+from preflare.sun.quality import is_clean
 
 # Spectra an evaluation loader hands over at once: large enough for speed, small enough for any network here.
 EVALUATION_BATCH = 4096
@@ -96,7 +96,7 @@ class FlareDataModule(pl.LightningDataModule):
         found = candidates(self.root, self.line)
         # First the observations, which costs nothing: what cannot be divided need not be read.
         self.partitioner.observations([shard.header for shard in found])
-        clean = {shard.name: usable(shard) for shard in found}
+        clean = {shard.name: usable(shard, self.line) for shard in found}
         self.adopt(found, self.partitioner.divide([shard.header for shard in found], clean))
         self.streamed = self._must_stream()
         self.datasets = {side: self._stream(side) if self.streamed else self._read(side) for side in self.sides}
@@ -205,7 +205,10 @@ def read_spectra(shard: Shard, rows: np.ndarray) -> np.ndarray:
     return np.concatenate(list(Slabs.of(shard).verified(rows)))
 
 
-def usable(shard: Shard) -> np.ndarray:
-    """Which spectra may enter a partition: clean, and in the analysis window. (repeat, step, slit) bool."""
+def usable(shard: Shard, line: Line) -> np.ndarray:
+    """Which spectra may enter a partition: clean by the line's rules, and in the analysis window.
+
+    (repeat, step, slit) bool.
+    """
     in_window = shard.read("phase") == Phase.PREFLARE
-    return (shard.read("quality") == Quality.CLEAN) & in_window[:, :, np.newaxis]
+    return is_clean(shard.read("quality"), line) & in_window[:, :, np.newaxis]

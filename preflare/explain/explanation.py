@@ -27,7 +27,9 @@ from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.parts import Arrays, Parts
 from preflare.explain.work import Work
 from preflare.run import Run
+from preflare.sun.line import Line
 from preflare.sun.observation import Phase, check_identities
+from preflare.sun.quality import is_clean
 
 # Spectra read at a time, which is also what is done between two savings of the work.
 READ = 16384
@@ -171,7 +173,8 @@ class Explanation:
         committee, paths, source = work.committee(shard)
         task = progress.add_task(f"{shard.name} scores", total=int(np.prod(shard.shape[:3])))
         parts = Parts(path.with_name(f".{path.stem}.parts"), attributes)
-        scores = parts.get("scores", lambda: self._score(committee, shard, lambda n: progress.advance(task, n)))
+        line = instantiate(work.by.runs[0].config.line)
+        scores = parts.get("scores", lambda: self._score(committee, shard, line, lambda n: progress.advance(task, n)))
         progress.remove_task(task)
         index = self._choose(scores["score"], phase)
         if len(index) == 0:
@@ -212,14 +215,14 @@ class Explanation:
             "precision": self.precision,
         }
 
-    def _score(self, committee: Committee, shard: Shard, advance: Callable[[int], None]) -> Arrays:
+    def _score(self, committee: Committee, shard: Shard, line: Line, advance: Callable[[int], None]) -> Arrays:
         """What is said of every spectrum wanted, (repeat, step, slit) float32; NaN elsewhere."""
         found: Arrays = {"score": np.full(shard.shape[:3], np.nan, dtype=np.float32)}
         for repeats in _spans(shard):
             spectra, quality = _read(shard, repeats)
             wanted = np.isfinite(spectra).all(axis=3)
             if self.spectra == "clean":
-                wanted &= quality == 0
+                wanted &= is_clean(quality, line)
             said = committee.score(torch.from_numpy(spectra[wanted])) if wanted.any() else {}
             for name, values in said.items():
                 array = found.setdefault(name, np.full(shard.shape[:3], np.nan, dtype=np.float32))

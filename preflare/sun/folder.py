@@ -20,6 +20,7 @@ from preflare.sun import catalog
 from preflare.sun.level2 import SIT_AND_STARE, Raster
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Observation, iso
+from preflare.sun.quality import off_limb
 from preflare.sun.window import Cut, Window
 
 FITS = (".fits", ".fits.gz")
@@ -277,14 +278,15 @@ def _block(raster: Raster, path: Path, repeats: _Repeats, cut: Cut, piece: np.nd
         rows = slice(0, len(raster.time))
         chosen = np.arange(len(raster.time))
     spectra, intensity, quality = (array[chosen] for array in raster.read(path, line, rows))
+    position = raster.position[rows][chosen]
     return Block(
         spectra=spectra.reshape(*lead, *spectra.shape[1:]),
         intensity=intensity.reshape(*lead, -1),
         time=repeats.time[piece],
         phase=cut.phase[piece],
         exposure=raster.exposure[rows][chosen].reshape(lead).astype(np.float32),
-        quality=quality.reshape(*lead, -1),
-        position=raster.position[rows][chosen].reshape(*lead, -1, 2),
+        quality=(quality | off_limb(position, solar_radius(raster.settings.get("DSUN_OBS")))).reshape(*lead, -1),
+        position=position.reshape(*lead, -1, 2),
     )
 
 
@@ -323,6 +325,13 @@ def mu(x: float, y: float, distance: float) -> float:
     """Cosine of the heliocentric angle at helioprojective x, y in arcsec; 0 beyond the limb. distance: m."""
     offset = np.hypot(x, y) * np.pi / 180 / 3600
     return float(np.sqrt(max(0.0, 1 - (np.sin(offset) * distance / SOLAR_RADIUS) ** 2)))
+
+
+def solar_radius(distance: object) -> float | None:
+    """The Sun's radius in arcsec as seen from a distance in m; None if that is not a number."""
+    if not isinstance(distance, float | int) or not distance > SOLAR_RADIUS:
+        return None
+    return float(np.arcsin(SOLAR_RADIUS / distance) * 3600 * 180 / np.pi)
 
 
 def _recipe(line: Line, window: Window) -> dict[str, float | int | str | bool | None]:

@@ -21,6 +21,7 @@ class Rules:
     core_ratio: lowest and highest ratio of the peak in the first core's window to that in the second's;
         None skips the rule.
     ratio_halfwidth: half-width in Å of the windows in which those two peaks are sought.
+    high_continuum: share of the maximum from which the mean pseudo-continuum is high; None skips the rule.
     Raises ConfigError for limits that cannot be meant.
     """
 
@@ -31,6 +32,7 @@ class Rules:
     peak_halfwidth: float | None
     core_ratio: tuple[float, float] | None
     ratio_halfwidth: float
+    high_continuum: float | None = None
 
     def __post_init__(self) -> None:
         null = check_number("line.rules.null", self.null, unit="DN")
@@ -45,6 +47,8 @@ class Rules:
             checked["peak_halfwidth"] = check_number(
                 "line.rules.peak_halfwidth", self.peak_halfwidth, above=0, unit="Å"
             )
+        if self.high_continuum is not None:
+            checked["high_continuum"] = check_number("line.rules.high_continuum", self.high_continuum, above=0)
         if self.core_ratio is not None:
             checked["core_ratio"] = check_pair("line.rules.core_ratio", self.core_ratio, above=0)
         for name, value in checked.items():
@@ -63,6 +67,7 @@ class Line:
     features: name -> Å, what figures mark beside the cores.
     continuum: first and last Å of the pseudo-continuum.
     rules: limits of the quality flags.
+    tolerated: flags that are remarks only: spectra with them are clean.
     Raises ConfigError for values that cannot be meant.
     """
 
@@ -76,8 +81,10 @@ class Line:
     features: Mapping[str, float]
     continuum: tuple[float, float]
     rules: Rules
+    tolerated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tolerated", tuple(self.tolerated))
         check_text("line.name", self.name, "mg_ii")
         check_text("line.title", self.title, "Mg II h&k")
         check_choice("line.detector", self.detector, ("NUV", "FUV"))

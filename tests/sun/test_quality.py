@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from preflare.errors import ConfigError
 from preflare.sun.line import Line, Rules
-from preflare.sun.quality import Quality, assess, tally
+from preflare.sun.quality import Quality, assess, is_clean, off_limb, tally
 
 RULES = Rules(
     null=-100.0,
@@ -194,7 +195,7 @@ def test_the_input_is_not_changed() -> None:
 
 def test_tally_counts_combined_flags_once_each() -> None:
     quality = np.array([[0, 0, 1], [3, 32, 0]], np.uint16)
-    counts = tally(quality)
+    counts = tally(quality, LINE)
     assert counts == {
         "spectra": 6,
         "clean": 3,
@@ -204,4 +205,56 @@ def test_tally_counts_combined_flags_once_each() -> None:
         "PEAK_OUTSIDE_CORES": 0,
         "CORE_RATIO": 0,
         "ZERO_EXPOSURE": 1,
+        "HIGH_CONTINUUM": 0,
+        "OFF_LIMB": 0,
+        "QUIET_SUN": 0,
     }
+
+
+@pytest.mark.parametrize(("continuum", "flagged"), [(39.9, False), (40.0, True), (60.0, True)])
+def test_a_high_continuum(continuum: float, flagged: bool) -> None:
+    """Exactly the stated share of the maximum is high; the window is the line's, both ends included."""
+    line = replace(LINE, rules=replace(RULES, high_continuum=0.4))
+    flux = np.full(41, 20.0, np.float32)
+    flux[12] = 100.0  # the first core
+    inside = (line.wavelength >= 105.0) & (line.wavelength <= 105.5)
+    flux[inside] = continuum
+    nothing = np.zeros(41, bool)
+    for quality in (
+        assess(flux, nothing, nothing, np.array(1.0), line)[2],
+        assess(flux, inside, nothing, np.array(1.0), line)[2],
+    ):
+        lost = bool(quality & Quality.MISSING)  # of a continuum that is not there nothing is said
+        assert bool(quality & Quality.HIGH_CONTINUUM) == (flagged and not lost)
+    assert not assess(flux, nothing, nothing, np.array(1.0), LINE)[2] & Quality.HIGH_CONTINUUM
+
+
+def test_the_continuums_mean_is_of_the_points_that_are_left() -> None:
+    line = replace(LINE, rules=replace(RULES, high_continuum=0.4))
+    flux = np.full(41, 10.0, np.float32)
+    flux[12], flux[20:23] = 100.0, (20.0, 50.0, 50.0)
+    masks = np.zeros((2, 41), bool)
+    assert assess(flux, masks[0], masks[1], np.array(1.0), line)[2] & Quality.HIGH_CONTINUUM  # mean 40
+    masks[0, 22] = True
+    assert not assess(flux, masks[0], masks[1], np.array(1.0), line)[2] & Quality.HIGH_CONTINUUM  # mean 35
+
+
+def test_beyond_the_limb() -> None:
+    position = np.array([[0, 0], [959.9, 0], [0, -960.1], [700, 700], [np.nan, 0]])
+    assert off_limb(position, 960.0).tolist() == [0, 0, 128, 128, 0]
+    assert not off_limb(position, None).any()
+
+
+def test_tolerated_flags_are_remarks() -> None:
+    quality = np.array([0, 1, 64, 65, 128, 192, 256], np.uint16)
+    assert is_clean(quality, LINE).tolist() == [True] + 6 * [False]
+    tolerant = replace(LINE, tolerated=("HIGH_CONTINUUM", "OFF_LIMB"))
+    assert is_clean(quality, tolerant).tolist() == [True, False, True, False, True, True, False]
+    assert tally(quality, tolerant)["clean"] == 4
+
+
+def test_a_tolerated_flag_that_is_none_is_named() -> None:
+    with pytest.raises(
+        ConfigError, match="line.tolerated names 'CLOUDS', which is no flag; expected some of MISSING, "
+    ):
+        is_clean(np.zeros(1, np.uint16), replace(LINE, tolerated=("CLOUDS",)))

@@ -11,7 +11,7 @@ from preflare.sun.goes import flare_class
 from preflare.sun.level2 import Taps, resample
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Label, Observation, iso
-from preflare.sun.quality import assess
+from preflare.sun.quality import assess, off_limb
 from preflare.sun.simulation import xrays
 from preflare.sun.simulation.look import start_of
 from preflare.sun.simulation.profiles import LIGHT, Shapes, photosphere, radiance
@@ -42,7 +42,8 @@ class Recording:
         self.look = source.look(entry)
         self.schedule = source.schedule(entry)
         flares = entry.label is Label.PF
-        self.scene = Scene(self.random(SCENE), self.look, self.schedule, flares, source.precursors)
+        quiet = entry.label is Label.QS
+        self.scene = Scene(self.random(SCENE), self.look, self.schedule, flares, source.precursors, quiet)
         self.goes = xrays.curve(self.random(XRAYS), self.schedule, flares)
         self.start = start_of(entry.id)
         self.times = self.schedule.times
@@ -147,7 +148,7 @@ class Recording:
             array = np.concatenate([piece.pop(name) for piece in pieces])
             return array.reshape(-1, steps, *array.shape[1:])
 
-        truth = {name: whole(f"truth/{name}") for name in ("kind", "changed", "changed_normalised")}
+        truth = {name: whole(f"truth/{name}") for name in ("kind", "changed", "changed_normalised", "quiet")}
         arrays = {name: whole(name) for name in ("spectra", "intensity", "exposure", "quality", "position")}
         return Block(time=self.times[repeats], phase=self.cut.phase[repeats], truth=truth, **arrays)
 
@@ -158,12 +159,14 @@ class Recording:
         quiet, disturbed, kind = self.scene.shapes(x, y, time)
         pure = self._radiance(disturbed)
         truth = self._truth(pure, quiet.take(np.flatnonzero(kind)), kind)
+        truth["quiet"] = (self.scene.is_quiet(x, y, time) & (kind == 0)).astype(np.uint8)
         counts, seconds = self._record(exposures, pure.reshape(len(exposures), -1, len(self.native)))
         values, missing, saturated = resample(counts[..., taps.first : taps.first + taps.count], taps, self._line.rules)
         with np.errstate(divide="ignore", invalid="ignore"):
             flux = values / seconds[:, None, None]
         spectra, intensity, quality = assess(flux, missing, saturated, seconds, self._line)
         position = np.stack([x, y], axis=-1).reshape(*intensity.shape, 2) + self.centre
+        quality |= off_limb(position, SOLAR_RADIUS)
         arrays = {"spectra": spectra, "intensity": intensity, "exposure": seconds, "quality": quality}
         arrays["position"] = position.astype(np.float32)
         shape = intensity.shape

@@ -7,6 +7,7 @@ its relation to the pseudo-continuum, widths, reversals, asymmetries and the rat
 import numpy as np
 
 from preflare.sun.simulation.fields import Fields
+from preflare.sun.simulation.ground import SPOT, Ground
 from preflare.sun.simulation.look import Look
 from preflare.sun.simulation.precursor import Patches, disturb
 from preflare.sun.simulation.profiles import Shapes
@@ -17,21 +18,28 @@ CONTINUUM = 12.6  # DN/s, at the median intensity and the raster's mu
 MU = 0.81
 FOOTPOINT = 14.0  # arcsec over which precursors thin out around it
 LEAD = 1560.0  # s before the onset in which they become more frequent
+MIDDLE = 750.0  # s from the start of a window of 25 minutes
 
 
 class Scene:
     """One observation's Sun, as functions of place (arcsec from the field's centre) and time (s from its start).
 
     flares: whether the schedule's flare takes place, and precursors before it. precursors: factor on how much of
-    the scene they cover.
+    the scene they cover. quiet: whether it is the quiet Sun, without spots, plage and brightenings.
     """
 
     def __init__(
-        self, random: np.random.Generator, look: Look, schedule: Schedule, flares: bool, precursors: float
+        self,
+        random: np.random.Generator,
+        look: Look,
+        schedule: Schedule,
+        flares: bool,
+        precursors: float,
+        quiet: bool = False,
     ) -> None:
         self._look = look
         self._schedule = schedule
-        self._slow = Fields(random, 3, length=9.0, duration=2400.0)
+        self._slow = Ground(random, quiet)
         self._fast = Fields(random, 6, length=2.5, duration=150.0)
         self._unrest = Patches(random, length=4.0, duration=240.0, preference=0.5)
         self._heralds = Patches(random, length=5.0, duration=300.0, preference=0.5)
@@ -42,6 +50,9 @@ class Scene:
         self._flares = flares
         extent = np.array([(schedule.steps - 1) * ARCSEC_PER_STEP, (schedule.slit - 1) * schedule.pixel])
         self.footpoint = random.uniform(-0.3, 0.3, 2) * extent
+        # In the middle of what is analysed: of a region that flares, its last minutes before.
+        self._slow.point_at(self.footpoint, MIDDLE + (max(0.0, schedule.onset - LEAD) if flares else 0.0))
+        self._unrest_share = 0.0 if quiet else look.unrest
         self._strength = np.exp(random.uniform(np.log(20), np.log(120)))
 
     def shapes(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> tuple[Shapes, Shapes, np.ndarray]:
@@ -50,7 +61,7 @@ class Scene:
         kind: (n,) uint8 of ``Precursor``; where it is 0 the two are equal.
         """
         quiet = self._quiet(x, y, time)
-        kind, weight = self._unrest(x, y, time, np.full(len(x), self._look.unrest))
+        kind, weight = self._unrest(x, y, time, np.full(len(x), self._unrest_share))
         disturb(quiet, kind, weight)
         disturbed = quiet.take(np.arange(len(x)))
         kind, weight = self._heralds(x, y, time, self.share(x, y, time))
@@ -58,6 +69,11 @@ class Scene:
         for shapes in (quiet, disturbed):
             self._flare(shapes, x, y, time)
         return quiet, disturbed, kind
+
+    def is_quiet(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> np.ndarray:
+        """Whether quiet Sun is seen, (n,) bool: quiet ground, no brightening, no flare; precursors not asked for."""
+        calm = self._unrest(x, y, time, np.full(len(x), self._unrest_share))[1] == 0
+        return calm & self._slow.is_quiet(x, y, time) & ((time < self._schedule.onset) | (not self._flares))
 
     def share(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> np.ndarray:
         """Probability that a precursor is seen, (n,): highest at the footpoint, 0 from the onset on."""
@@ -76,7 +92,7 @@ class Scene:
         activity = np.minimum(activity, 2.2)  # the brightest plage there is
         # Quiet Sun and plage are one distribution, skewed to the bright side; spots are dark and single-peaked.
         log_level = 0.70 * activity + 0.10 * activity**2 - 0.10 + 0.16 * width
-        umbra = np.clip((spot - 1.5) / 0.5, 0, 1)
+        umbra = np.clip((spot - SPOT) / 0.5, 0, 1)
         level = np.exp(log_level)
         limb = 1 - look.mu
         return Shapes(
