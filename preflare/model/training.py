@@ -168,7 +168,7 @@ def _most_members(group: Sequence[Member]) -> int:
         return config.swarm.max_members or len(group)
     clean = dict.fromkeys(CLASSES, 0)
     for shard in candidates(data.root, data.line):
-        clean[shard.header.label] += int(usable(shard).sum())
+        clean[shard.header.label] += int(usable(shard, data.line).sum())
     spectra = 2 * min(clean.values())  # both classes have as many on every side
     number = 8 if str(config.trainer.precision).startswith("64") else 4
     network = instantiate(config.model)

@@ -71,7 +71,7 @@ class SwarmData(pl.LightningDataModule):
         partitions: dict[Partitioner, Partition] = {}
         for member in self.members:
             member.partitioner.observations(headers)
-        clean = {shard.name: usable(shard) for shard in found}
+        clean = {shard.name: usable(shard, self.members[0].line) for shard in found}
         for member in self.members:
             rules = member.partitioner
             if rules not in partitions:
