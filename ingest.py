@@ -10,7 +10,7 @@ python ingest.py --help                            every choice
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,17 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig, ListConfig
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
-from preflare.checks import check_path
+from preflare.checks import check_integer, check_path
 from preflare.command import verb
 from preflare.data import shard
+from preflare.data.writing import write_all
 from preflare.errors import ConfigError
 from preflare.sun.archive import Archive
 from preflare.sun.line import Line
-from preflare.sun.observation import Block, Observation, check_identities
+from preflare.sun.observation import Observation, check_identities
 from preflare.sun.quality import Quality, tally
 from preflare.sun.simulation import files
 from preflare.sun.simulation.source import Simulation
@@ -63,6 +64,7 @@ class Config:
     window: Any = MISSING
     catalog: str | None = None
     observations: Any = None
+    workers: Any = 1
     data: Data = field(default_factory=Data)
 
 
@@ -71,6 +73,7 @@ def main(config: DictConfig) -> None:
     """Write the shards that are not there yet, and print what all of them hold."""
     wanted = _wanted(config.observations)
     root = check_path("data.root", config.data.root)
+    workers = check_integer("workers", config.workers, 1)
     if config.catalog is not None and "catalog" not in config.source:
         raise ConfigError(
             f"catalog={config.catalog} is given, but this source does not read a catalog. "
@@ -84,15 +87,18 @@ def main(config: DictConfig) -> None:
     found: dict[str, bool] = {}
     counts: dict[str, dict[str, int]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    # A bar's own thread would be in the way of the forks that more workers take.
+    progress = Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal, auto_refresh=workers == 1
+    )
+    with progress:
         if isinstance(source, Archive):
             source.watch = partial(_downloading, progress)
-        for observation in source.observations(line):
-            name = observation.header.name
-            if wanted and name not in wanted:
-                continue
-            path, found[name] = shard.write(root, _counted(observation, progress))
-            counts[name] = tally(shard.Shard.open(path).read("quality"), line)
+        chosen = (one for one in source.observations(line) if not wanted or one.header.name in wanted)
+        for observation, path, written in write_all(root, chosen, workers, _advance(progress)):
+            found[observation.header.name] = written
+            counts[observation.header.name] = tally(shard.Shard.open(path).read("quality"), line)
+    counts = {name: counts[name] for name in sorted(counts)} if workers > 1 else counts
     absent = [name for name in wanted or () if name not in found]
     if absent or not found:
         raise ConfigError(f"The source has no observation {', '.join(absent)}. Correct observations=[...].")
@@ -121,17 +127,21 @@ def _wanted(names: object) -> tuple[str, ...] | None:
     return check_identities(list(names) if isinstance(names, ListConfig) else [names])
 
 
-def _counted(observation: Observation, progress: Progress) -> Observation:
-    """The same observation; a bar advances as its repeats are taken."""
+def _advance(progress: Progress) -> Callable[[Observation, int], None]:
+    """A bar for each observation that is being written."""
+    left: dict[str, tuple[TaskID, int]] = {}
 
-    def blocks() -> Iterator[Block]:
-        task = progress.add_task(observation.header.name, total=observation.repeats)
-        for block in observation.blocks():
-            yield block
-            progress.advance(task, len(block.spectra))
-        progress.remove_task(task)
+    def advance(observation: Observation, taken: int) -> None:
+        name = observation.header.name
+        task, rest = left.get(name) or (progress.add_task(name, total=observation.repeats), observation.repeats)
+        left[name] = task, rest - taken
+        progress.advance(task, taken)
+        if rest == taken:
+            progress.remove_task(task)
+        if not progress.live.auto_refresh:
+            progress.refresh()
 
-    return replace(observation, blocks=blocks)
+    return advance
 
 
 @contextmanager

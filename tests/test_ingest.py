@@ -103,6 +103,19 @@ def test_the_simulation_is_the_default_and_takes_names(verb: RunVerb, tmp_path: 
     assert sorted(path.stem for path in (tmp_path / "data" / "simulation").iterdir()) == names
 
 
+def test_workers_write_the_same(verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    names = f"observations=[AR_20150728_151849_3660109122,PF_{ID}]"
+    found = []
+    for workers in (1, 2):
+        root = tmp_path / str(workers)
+        assert verb("ingest", "simulation=tiny", names, f"workers={workers}", f"data.root={root}") == 0
+        found.append({path.name: Shard.open(path).digest for path in root.iterdir()})
+    assert found[0] == found[1] and len(found[0]) == 2
+    assert capsys.readouterr().out.count("2 written") == 2
+    assert verb("ingest", "workers=0") == 1
+    assert "workers is 0, expected a whole number of 1 or more" in capsys.readouterr().err
+
+
 def test_help_names_every_choice(verb: RunVerb, capsys: pytest.CaptureFixture) -> None:
     assert verb("ingest", "--help") == 0
     page = capsys.readouterr().out
