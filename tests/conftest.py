@@ -52,6 +52,12 @@ def verb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RunVerb]:
 
 
 @pytest.fixture(scope="session")
+def run_verb() -> RunVerb:
+    """As ``verb``, for fixtures of a wider scope; give absolute paths."""
+    return _run_verb
+
+
+@pytest.fixture(scope="session")
 def load_verb() -> Callable[[str], ModuleType]:
     """``load_verb("train")`` imports the script train.py, which registers its schema."""
     return _load_verb
