@@ -1,0 +1,58 @@
+"""What smoother attributions cost and what they gain: curves against smoothness."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+from preflare.figures import style
+
+COLOURS = (style.BLUE, style.RED, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito (2008)
+
+
+def draw(
+    curves: Mapping[str, np.ndarray],
+    start: np.ndarray,
+    smoothed: np.ndarray,
+    strengths: Mapping[str, Sequence[str]],
+    ylabels: Sequence[str],
+    levels: Mapping[int, tuple[float, str]],
+    remark: str,
+) -> Figure:
+    """A panel for each quantity, against the variation of the attributions, smoother to the right.
+
+    curves: setting -> (strength, 1 + quantity), variation first, from weak to strong. start: (1 + quantity,) without
+    a prior. smoothed: (window, 1 + quantity), the maps of the start smoothed afterwards. strengths: setting -> text at
+    each point. ylabels: of the quantities. levels: panel -> a horizontal line and its name.
+    """
+    with style.applied():
+        count = len(ylabels)
+        figure = Figure(figsize=(4.6 * count, 4.6), layout="constrained")
+        for number, (axes, ylabel) in enumerate(zip(np.ravel(figure.subplots(1, count)), ylabels, strict=True)):
+            place = number + 1
+            axes.plot(smoothed[:, 0], smoothed[:, place], color=style.GREY, marker=".", label="smoothed afterwards")
+            for colour, (name, points) in zip(COLOURS, curves.items(), strict=False):
+                axes.plot(points[:, 0], points[:, place], color=colour, marker="o", markersize=4, label=name)
+                for text, point in zip(strengths[name], points, strict=True):
+                    if np.isfinite(point[[0, place]]).all():
+                        axes.annotate(
+                            text, (point[0], point[place]), (2, 3), textcoords="offset points", fontsize=7, color=colour
+                        )
+            axes.plot(start[0], start[place], "*", color=style.INK, markersize=13, label="without", zorder=5)
+            if number in levels:
+                level, text = levels[number]
+                axes.axhline(level, color=style.GREY, linestyle=":", linewidth=1)
+                axes.annotate(
+                    text, (0.01, level), (0, 2), ("axes fraction", "data"), "offset points", fontsize=7, color="#555555"
+                )
+            axes.set_xscale("log")
+            axes.invert_xaxis()
+            axes.xaxis.set_major_formatter(ScalarFormatter())
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set_xlabel("variation between neighbours / total (smoother to the right)")
+            axes.set_ylabel(ylabel)
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        style.note(figure, remark)
+    return figure
