@@ -91,8 +91,9 @@ def make(splits: Splits, place: int, held_out: dict[str, Sequence[Called]]) -> S
             "The skill of every split",
             f"Test side at the best epoch, {len(splits.seeds)} splits, none dropped; cross: partition "
             f"{splits.seeds[place]}, on which the study goes on. TSS has the quartiles "
-            f"{_three(quartiles(splits.tss))}. The authors call PPV + NPV - 1 TSS: it has {_three((low, middle, high))} "
-            f"here and {_three(quartiles(np.array(published.SPLITS)))} in the {len(published.SPLITS)} splits they plot.",
+            f"{_three(quartiles(splits.tss))}. What the authors call TSS is PPV + NPV - 1: "
+            f"{_three((low, middle, high))} here, {_three(quartiles(np.array(published.SPLITS)))} in the "
+            f"{len(published.SPLITS)} splits they plot.",
             distribution.draw(
                 {
                     "TSS": splits.tss,
@@ -152,8 +153,8 @@ def make(splits: Splits, place: int, held_out: dict[str, Sequence[Called]]) -> S
         paper="Sect. 6, Fig. 10",
         lead=f"{len(splits.seeds)} partitions, one network each: TSS {number(float(np.nanmedian(splits.tss)))} in the "
         f"median, from {number(float(np.nanmin(splits.tss)))} to {number(float(np.nanmax(splits.tss)))}; "
-        f"{int(splits.dead.sum())} networks stayed dead. Partition {splits.seeds[place]}, on which the study goes on, has "
-        f"{number(float(splits.tss[place]))}.",
+        f"{int(splits.dead.sum())} networks stayed dead. Partition {splits.seeds[place]}, on which the study goes on, "
+        f"has {number(float(splits.tss[place]))}.",
         origin=origin,
         plots=plots,
         tables=tables,
