@@ -12,8 +12,8 @@ pseudo-continuum is -0.81 over 18 looks, -0.89 in the one real raster.
 """
 
 import csv
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,16 +28,22 @@ from sklearn.inspection import permutation_importance
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
+from preflare.checks import check_path
 from preflare.command import verb
 from preflare.errors import ConfigError
 from preflare.figures import style
 from preflare.sun.folder import Folder
 from preflare.sun.line import Line
 from preflare.sun.observation import Label, Observation, Phase
+from preflare.sun.quality import is_clean
 
 # Spectra of either Sun, drawn evenly over intensity; groups of neighbours stay on one side of the classifier.
 MOST = 3000
 GROUPS = 12
+# Fewer clean spectra than that do not make a comparison.
+FEWEST = 300
+# So many simulated observations, the largest, are each told apart from the others.
+JUDGED = 5
 
 
 @dataclass
@@ -56,15 +62,27 @@ class Config:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """spectra: (n, wavelength). intensity: (n,) DN/s. group: (n,) of neighbours. clean: share of all spectra."""
+    """spectra: (n, wavelength). intensity: (n,) DN/s. place: (n,) int, of neighbours along the slit. observation: (n,)
+    int. clean: share of all spectra.
+    """
 
     spectra: np.ndarray
     intensity: np.ndarray
-    group: np.ndarray
+    place: np.ndarray
+    observation: np.ndarray
     clean: float
 
     def take(self, rows: np.ndarray) -> "Sample":
-        return Sample(self.spectra[rows], self.intensity[rows], self.group[rows], self.clean)
+        return Sample(self.spectra[rows], self.intensity[rows], self.place[rows], self.observation[rows], self.clean)
+
+    def thin(self, most: int = MOST) -> "Sample":
+        """At most so many of them, drawn evenly."""
+        return self.take(np.sort(np.random.default_rng(0).permutation(len(self.spectra))[:most]))
+
+    @property
+    def group(self) -> np.ndarray:
+        """(n,) int: what stays together when a classifier is tested, parts of the slit if there is one observation."""
+        return self.place if len(np.unique(self.observation)) == 1 else self.observation
 
 
 @verb("simulated_against_real", Config)
@@ -74,44 +92,62 @@ def main(config: DictConfig) -> None:
         raise ConfigError(
             "There is no real raster to compare with. Add real=PATH, a level-2 raster at full resolution."
         )
+    path = check_path("real", config.real)
+    if not path.exists():
+        raise ConfigError(f"There is no file or folder {path}. Correct real=PATH.")
     line = instantiate(config.line)
-    real = gather(list(Folder(config.real, instantiate(config.everything), None).observations(line)), by_slit=True)
+    real = gather(line, Folder(str(path), instantiate(config.everything), None).observations(line))
+    if len(real.spectra) < FEWEST:
+        raise ConfigError(
+            f"{path} holds {len(real.spectra)} clean spectra, expected {FEWEST} or more to compare with. "
+            "Give real=PATH a larger raster, or a folder of several."
+        )
     # Regions that do not flare, as the real raster was recorded three hours before its flare.
-    calm = [o for o in instantiate(config.source).observations(line) if o.header.label is Label.AR]
-    simulated = gather(calm, by_slit=False)
-    output = Path(config.output)
+    calm = (o for o in instantiate(config.source).observations(line) if o.header.label is Label.AR)
+    whole = gather(line, calm)
+    if len(np.unique(whole.observation)) <= JUDGED or len(whole.spectra) < FEWEST:
+        raise ConfigError(
+            f"The simulated Sun has {len(whole.spectra)} clean spectra in {len(np.unique(whole.observation))} AR "
+            f"observations, expected {FEWEST} or more in more than {JUDGED}. Leave out observations=..., or take a "
+            "larger simulation."
+        )
+    real, simulated = real.thin(), whole.thin()
+    output = check_path("output", config.output)
     output.mkdir(parents=True, exist_ok=True)
     compared = compare(line, real, simulated)
     auc, telling = tell_apart(features(line, real), features(line, simulated), real.group, simulated.group)
+    among = yardstick(line, whole)
     with (output / "comparison.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("quantity", "real 5%", "real 50%", "real 95%", "simulated 5%", "simulated 50%", "simulated 95%"))
         rows.writerows((name, *(f"{value:.4g}" for value in values)) for name, values in compared.items())
         rows.writerow(("AUC of a classifier that tells them apart", f"{auc:.3f}"))
+        rows.writerow(("AUC of one that tells a simulated observation from the others", f"{among:.3f}"))
         rows.writerows((f"it goes by: {name}", f"{drop:.3f}") for name, drop in telling.items())
     (output / "comparison.png").write_bytes(style.png(draw(line, real, simulated)))
     console = Console()
     console.print(_table(compared))
-    console.print(f"A classifier tells them apart with an AUC of {auc:.3f} (0.5: not at all). It goes by:")
+    console.print(
+        f"A classifier tells them apart with an AUC of {auc:.3f} (0.5: not at all; a simulated observation and the "
+        f"others: {among:.3f}). It goes by:"
+    )
     for name, drop in telling.items():
         console.print(f"  {name} (AUC falls by {drop:.3f} without it)")
     console.print(f"Figure and table: {output}", soft_wrap=True)
 
 
-def gather(observations: list[Observation], by_slit: bool) -> Sample:
-    """Clean spectra before any flare. by_slit: neighbours along the slit are a group, otherwise an observation is."""
+def gather(line: Line, observations: Iterable[Observation]) -> Sample:
+    """The clean spectra before any flare."""
     parts, total = [], 0
     for number, observation in enumerate(observations):
         for block in observation.blocks():
             wanted = (block.phase == Phase.PREFLARE)[:, :, None] & np.ones_like(block.quality, bool)
-            good = wanted & (block.quality == 0)
+            good = wanted & is_clean(block.quality, line)
             total += int(wanted.sum())
             place = np.broadcast_to(np.arange(good.shape[2]) * GROUPS // good.shape[2], good.shape)[good]
-            group = place if by_slit else np.full(int(good.sum()), number % GROUPS)
-            parts.append((block.spectra[good], block.intensity[good], group))
-    spectra, intensity, group = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    rows = np.sort(np.random.default_rng(0).permutation(len(spectra))[:MOST])
-    return Sample(spectra, intensity, group, len(spectra) / total).take(rows)
+            parts.append((block.spectra[good], block.intensity[good], place, np.full(len(place), number)))
+    spectra, intensity, places, numbers = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return Sample(spectra, intensity, places, numbers, len(spectra) / total)
 
 
 def features(line: Line, sample: Sample) -> dict[str, np.ndarray]:
@@ -143,9 +179,11 @@ def features(line: Line, sample: Sample) -> dict[str, np.ndarray]:
     for name, centre in line.features.items():
         near = spectra[:, _between(wavelength, centre - 0.08, centre + 0.08)].mean(axis=1)
         found[f"{name} depth"] = 1 - near / spectra[:, _ring(wavelength, centre, 0.15, 0.35)].mean(axis=1)
-    # Of neighbouring points in the pseudo-continuum, after its slope and lines common to all spectra.
+    # Of neighbouring points in the pseudo-continuum, less its lines and zero point, which an observation has in common.
     residual = spectra[:, quiet] / found["pseudo-continuum"][:, None]
-    residual = residual - np.median(residual, axis=0)
+    for number in np.unique(sample.observation):
+        rows = sample.observation == number
+        residual[rows] -= np.median(residual[rows], axis=0)
     residual = residual - residual.mean(axis=1, keepdims=True)
     found["noise"] = residual.std(axis=1)
     found["noise of differences over noise"] = np.diff(residual, axis=1).std(axis=1) / found["noise"]
@@ -177,6 +215,7 @@ def compare(line: Line, real: Sample, simulated: Sample) -> dict[str, tuple[floa
         "correlation of log intensity and pseudo-continuum": [
             float(np.corrcoef(found["log intensity"], found["pseudo-continuum"])[0, 1]) for found in (one, other)
         ],
+        "the same within an observation": [_correlation(*pair) for pair in ((one, real), (other, simulated))],
     }.items():
         table[name] = (empty, value[0], empty, empty, value[1], empty)
     shares = [_shares(sample.spectra) for sample in (real, simulated)]
@@ -184,6 +223,15 @@ def compare(line: Line, real: Sample, simulated: Sample) -> dict[str, tuple[floa
         pair = [float(share[number]) for share in shares]
         table[f"variance of principal component {number + 1}"] = (empty, pair[0], empty, empty, pair[1], empty)
     return table
+
+
+def _correlation(found: dict[str, np.ndarray], sample: Sample) -> float:
+    """Of log intensity and pseudo-continuum within observations, their median."""
+    pairs = [
+        [found[name][sample.observation == number] for name in ("log intensity", "pseudo-continuum")]
+        for number in np.unique(sample.observation)
+    ]
+    return float(np.median([np.corrcoef(*pair)[0, 1] for pair in pairs if len(pair[0]) > 2]))
 
 
 def _shares(spectra: np.ndarray) -> np.ndarray:
@@ -198,9 +246,8 @@ def tell_apart(
     names = list(real)
     values = np.concatenate([np.stack([found[name] for name in names], axis=1) for found in (real, simulated)])
     truth = np.repeat([0, 1], [len(real_group), len(simulated_group)])
-    groups = np.concatenate([real_group, simulated_group])
     scores, drops = np.empty(len(truth)), []
-    for train, test in GroupKFold(3).split(values, truth, groups):
+    for train, test in _folds(real_group, simulated_group):
         model = HistGradientBoostingClassifier(max_iter=80, random_state=0).fit(values[train], truth[train])
         scores[test] = model.predict_proba(values[test])[:, 1]
         shuffled = permutation_importance(
@@ -210,6 +257,30 @@ def tell_apart(
     drop = np.mean(drops, axis=0)
     order = np.argsort(-drop)[:5]
     return float(roc_auc_score(truth, scores)), {names[index]: float(drop[index]) for index in order}
+
+
+def _folds(real_group: np.ndarray, simulated_group: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Three pairs of rows that train and rows that test, groups whole, either Sun on both sides."""
+    parts = [np.empty(len(group), int) for group in (real_group, simulated_group)]
+    for part, group in zip(parts, (real_group, simulated_group), strict=True):
+        for fold, (_, test) in enumerate(GroupKFold(3).split(part, groups=group)):
+            part[test] = fold
+    fold_of = np.concatenate(parts)
+    for fold in range(3):
+        yield np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+
+
+def yardstick(line: Line, simulated: Sample) -> float:
+    """AUC of telling one simulated observation from the others: what a perfect simulation would get, as the real Sun
+    is one observation, too. The median over the largest ones.
+    """
+    numbers, counts = np.unique(simulated.observation, return_counts=True)
+    found = []
+    for number in numbers[np.argsort(-counts)[:JUDGED]]:
+        alone = simulated.observation == number
+        one, rest = simulated.take(np.flatnonzero(alone)), simulated.take(np.flatnonzero(~alone)).thin()
+        found.append(tell_apart(features(line, one), features(line, rest), one.group, rest.group)[0])
+    return float(np.median(found))
 
 
 def draw(line: Line, real: Sample, simulated: Sample) -> Figure:

@@ -35,7 +35,7 @@ def sample(module: ModuleType, line: Line, seed: int, width: float = 0.25, noise
     spectra = level + sum(np.exp(-(((line.wavelength - c) / width) ** 2) / 2) for c in line.cores.values())
     spectra = spectra + noise * random.standard_normal(spectra.shape)
     spectra /= spectra.max(axis=1, keepdims=True)
-    return module.Sample(spectra, random.uniform(50, 100, 500), np.arange(500) % module.GROUPS, 0.9)
+    return module.Sample(spectra, random.uniform(50, 100, 500), np.arange(500) % module.GROUPS, np.zeros(500, int), 0.9)
 
 
 def test_features_are_what_they_are_called(module: ModuleType, line: Line) -> None:

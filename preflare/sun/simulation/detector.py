@@ -13,7 +13,7 @@ class Detector:
     """A camera and the archive's way to store its images.
 
     dispersion: Å per pixel. resolution: FWHM, Å. photons: per DN. read_noise: DN, standard deviation.
-    smear: share of a pixel's noise that the archive's resampling moves to each neighbour.
+    smear: share of a pixel's noise that the archive's resampling moves to each neighbour; its variance stays.
     scale, zero: BSCALE and BZERO of the int16 archive files; fill: what stands for a missing pixel, DN.
     cosmic_rays: hits per pixel and second. lost: share of exposures that did not arrive.
     dead_rows: share of slit pixels without data; dusty_rows: share of those dimmed by dust on the slit.
@@ -69,7 +69,8 @@ class Detector:
         counts = random.poisson(np.clip(expected, 0, None) * self.photons) / self.photons
         counts += self.read_noise * random.standard_normal(counts.shape, np.float32)
         # The noise alone: the stated resolution holds the signal's share.
-        counts = expected + convolve1d(counts - expected, [self.smear, 1 - 2 * self.smear, self.smear], mode="nearest")
+        kernel = np.array([self.smear, 1 - 2 * self.smear, self.smear])
+        counts = expected + convolve1d(counts - expected, kernel / np.linalg.norm(kernel), mode="nearest")
         flat = counts.reshape(-1)
         hits = random.integers(0, flat.size, random.poisson(self.cosmic_rays * exposure * flat.size))
         charge = 10 ** random.uniform(2, 4, len(hits))

@@ -13,8 +13,8 @@ from preflare.sun.simulation.precursor import Patches, disturb
 from preflare.sun.simulation.profiles import Shapes
 from preflare.sun.simulation.programme import ARCSEC_PER_STEP, Schedule
 
-INTENSITY = 58.0  # DN/s, median before the reversal
-CONTINUUM = 12.6  # DN/s, at the median intensity and the raster's mu
+INTENSITY = 66.0  # DN/s, median before the reversal
+CONTINUUM = 14.0  # DN/s, at the median intensity and the raster's mu
 MU = 0.81
 FOOTPOINT = 14.0  # arcsec over which precursors thin out around it
 LEAD = 1560.0  # s before the onset in which they become more frequent
@@ -40,7 +40,7 @@ class Scene:
         self._look = look
         self._schedule = schedule
         self._slow = Ground(random, quiet)
-        self._fast = Fields(random, 6, length=2.5, duration=150.0)
+        self._fast = Fields(random, 11, length=2.5, duration=150.0)
         self._unrest = Patches(random, length=4.0, duration=240.0, preference=0.5)
         self._heralds = Patches(random, length=5.0, duration=300.0, preference=0.5)
         # In about two thirds of the observations precursors become more frequent towards onset (paper Fig. 17).
@@ -88,7 +88,7 @@ class Scene:
     def _quiet(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> Shapes:
         look = self._look
         activity, photosphere, spot = self._slow(x, y, time)
-        shift, width, depth, reversal, asymmetry, ratio = self._fast(x, y, time)
+        shift, width, depth, reversal, asymmetry, ratio, damping, lines, blend, gap, warmth = self._fast(x, y, time)
         activity = np.minimum(activity, 2.2)  # the brightest plage there is
         # Quiet Sun and plage are one distribution, skewed to the bright side; spots are dark and single-peaked.
         log_level = 0.70 * activity + 0.10 * activity**2 - 0.10 + 0.16 * width
@@ -97,30 +97,34 @@ class Scene:
         limb = 1 - look.mu
         return Shapes(
             intensity=INTENSITY * look.brightness * level * (1 - 0.6 * umbra),
-            ratio=1.27 + look.ratio + 0.08 * ratio,
+            ratio=1.25 + look.ratio - 0.04 * log_level + 0.08 * ratio,
             continuum=CONTINUUM
             * look.continuum
             * (0.4 + 0.6 * look.mu)
             / (0.4 + 0.6 * MU)
             * level**0.143
-            * np.exp(0.18 * photosphere)
+            * np.exp(0.24 * photosphere)
             * (1 - 0.65 * umbra),
+            damping=0.15 * damping,
+            lines=np.clip(0.35 * lines, -0.8, 0.8),
+            blend=np.clip(0.25 * blend, -0.6, 0.6),
             shift=2.2 * shift,
-            width=20.0
+            width=19.3
             * look.width
             * level**0.12
             * np.exp(0.12 * width)
             * (1 + 0.12 * (limb - 1 + MU))
             * (1 - 0.15 * umbra),
             depth=np.clip(
-                (0.62 + look.depth + 0.12 * limb - 0.05 * log_level + 0.14 * depth) * (1 - 0.8 * umbra), 0.0, 0.95
+                (0.59 + look.depth + 0.12 * limb - 0.05 * log_level + 0.12 * depth) * (1 - 0.8 * umbra), 0.0, 0.95
             ),
+            gap=0.47 * np.exp(0.28 * gap),
             reversal=1.5 + 3.5 * reversal,
             asymmetry=np.clip(0.05 + look.asymmetry + 0.10 * asymmetry, -0.6, 0.6),
             wing=np.full(len(x), 0.03),
             flow=np.zeros(len(x)),
             flow_shift=np.zeros(len(x)),
-            subordinate=np.clip(0.004 + look.subordinate + 0.007 * activity, 0.0, None),
+            subordinate=np.clip(0.004 + look.subordinate + 0.007 * activity, 0.0, None) * np.exp(0.6 * warmth),
         )
 
     def _flare(self, shapes: Shapes, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from preflare.sun.simulation.detector import Detector
-from preflare.sun.simulation.profiles import REVERSAL_WIDTH, Shapes
+from preflare.sun.simulation.profiles import Shapes
 from preflare.sun.simulation.programme import ARCSEC_PER_STEP
 from preflare.sun.simulation.recording import SLIT_JAW, Recording
 
@@ -25,8 +25,8 @@ class Film:
 
 def brightness(shapes: Shapes) -> np.ndarray:
     """What the passband holds, (n,) DN/s: the core's emission, its integral in closed form, and the continuum."""
-    overlap = REVERSAL_WIDTH / np.sqrt(1 + REVERSAL_WIDTH**2)
-    off = np.exp(-((shapes.reversal / shapes.width) ** 2) / (2 * (1 + REVERSAL_WIDTH**2)))
+    overlap = shapes.gap / np.sqrt(1 + shapes.gap**2)
+    off = np.exp(-((shapes.reversal / shapes.width) ** 2) / (2 * (1 + shapes.gap**2)))
     emission = shapes.intensity * shapes.width * np.sqrt(2 * np.pi) * (1 - shapes.depth * overlap * off)
     return emission / PASSBAND + shapes.continuum
 

@@ -3,17 +3,26 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from preflare.sun.simulation.profiles import FWHM, LIGHT, SUBORDINATE_WIDTH, Atom, Shapes, photosphere, radiance
+from preflare.sun.simulation.profiles import (
+    FWHM,
+    LIGHT,
+    SUBORDINATE_WIDTH,
+    Atom,
+    Photosphere,
+    Shapes,
+    photosphere,
+    radiance,
+)
 
 STEP = 0.02546
 WAVELENGTH = 2794.0 + STEP * np.arange(462)
-DARK = np.zeros_like(WAVELENGTH)
+DARK = Photosphere(*(np.zeros_like(WAVELENGTH) for _ in range(4)))
 
 
 def shapes(count: int = 1, **values: float | np.ndarray) -> Shapes:
     """Symmetric cores without reversal, wings, flow, continuum or subordinate lines, but for the values given."""
     plain = dict.fromkeys((field.name for field in fields(Shapes)), 0.0)
-    plain |= {"intensity": 100.0, "ratio": 1.25, "width": 20.0} | values
+    plain |= {"intensity": 100.0, "ratio": 1.25, "width": 20.0, "gap": 0.47} | values
     return Shapes(**{name: np.broadcast_to(np.asarray(value, float), (count,)) for name, value in plain.items()})
 
 
@@ -42,6 +51,7 @@ def test_a_plain_core_is_a_gaussian_broadened_by_the_instrument(atom: Atom) -> N
 
 def test_ratio_is_that_of_the_cores(atom: Atom) -> None:
     ratio = np.array([1.0, 1.3, 2.0])
+    atom = replace(atom, depths=(1.0, 1.0))
     spectra = radiance(atom, WAVELENGTH, shapes(3, ratio=ratio, depth=0.6, asymmetry=0.2), DARK, 0.053)
     # Light per Å over the core's width in Å.
     first, second = (
@@ -79,19 +89,59 @@ def test_subordinate_emission_lies_on_its_lines_and_holds_its_light(atom: Atom) 
 
 
 def test_photosphere_is_dark_at_cores_and_lines_and_keeps_equivalent_widths(atom: Atom) -> None:
-    spectrum = photosphere(atom, WAVELENGTH, 0.053)
+    spectrum = photosphere(atom, WAVELENGTH, 0.053).mean
     assert 0 < spectrum.min() and spectrum.max() < 1
     for centre in atom.cores.values():
         # The dip nearest to a core is the core itself: darker than an ångström away on the far side.
         assert np.interp(centre, WAVELENGTH, spectrum) < 0.6 * np.interp(centre + 1.5, WAVELENGTH, spectrum)
-    centre, depth, width = next(row for row in atom.absorption if abs(row[0] - 2799.474) < 1e-6)
+    centre, depth, width, _ = next(row for row in atom.absorption if abs(row[0] - 2799.474) < 1e-6)
     without = replace(atom, absorption=tuple(row for row in atom.absorption if row[0] != centre))
-    lost = 1 - spectrum / photosphere(without, WAVELENGTH, 0.053)
+    lost = 1 - spectrum / photosphere(without, WAVELENGTH, 0.053).mean
     assert lost.sum() * STEP == pytest.approx(depth * width * np.sqrt(2 * np.pi), rel=0.02)
 
 
 def test_continuum_scales_the_background(atom: Atom) -> None:
     background = photosphere(atom, WAVELENGTH, 0.053)
     spectra = radiance(atom, WAVELENGTH, shapes(2, intensity=0.0, continuum=np.array([5.0, 10.0])), background, 0.053)
-    assert spectra[0] == pytest.approx(5 * background, rel=1e-5)
+    assert spectra[0] == pytest.approx(5 * background.mean, rel=1e-5)
     assert spectra[1] == pytest.approx(2 * spectra[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["damping", "lines", "blend"])
+def test_opacities_differ_from_the_atoms_as_told(atom: Atom, name: str) -> None:
+    """Against opacities multiplied on a fine grid and broadened by summation, which the first order comes close to."""
+    change = {name: 0.1}
+    fine = np.arange(WAVELENGTH[0] - 0.5, WAVELENGTH[-1] + 0.5, 0.005)
+    damping = sum(
+        s / ((fine - c) ** 2 + atom.damping_core**2) ** (atom.damping_exponent / 2)
+        for c, s in zip(atom.cores.values(), atom.damping, strict=True)
+    )
+
+    def seen(damped: float, lines: float, blend: float) -> np.ndarray:
+        spectrum = 1 / (1 + np.exp(damped) * damping)
+        for rows, more in ((atom.absorption, lines), (atom.subordinate_absorption, blend)):
+            for centre, depth, width, variation in rows:
+                profile = 1 - depth * np.exp(-(((fine - centre) / width) ** 2) / 2)
+                spectrum = spectrum * profile ** np.exp(more * variation)
+        return np.array([blur @ spectrum / blur.sum() for blur in blurs])
+
+    blurs = np.exp(-(((WAVELENGTH[:, None] - fine) / (0.053 / FWHM)) ** 2) / 2)
+    differences = [change.get(key, 0.0) for key in ("damping", "lines", "blend")]
+    ground = photosphere(atom, WAVELENGTH, 0.053)
+    plain = radiance(atom, WAVELENGTH, shapes(intensity=0.0, continuum=1.0), ground, 0.053)[0]
+    found = radiance(atom, WAVELENGTH, shapes(intensity=0.0, continuum=1.0, **change), ground, 0.053)[0]
+    expected = seen(*differences)
+    effect = np.abs(expected - seen(0, 0, 0)).max()
+    assert effect > 0.005 and np.abs(plain - seen(0, 0, 0)).max() < 0.1 * effect
+    assert np.abs(found - expected).max() < 0.15 * effect
+
+
+def test_a_reversal_may_be_deeper_in_the_second_core_and_as_wide_as_told(atom: Atom) -> None:
+    atom = replace(atom, widths=(1.0, 1.0), depths=(1.0, 1.5))
+    spectrum = radiance(atom, WAVELENGTH, shapes(ratio=1.0, depth=0.4, gap=0.3), DARK, 0.001)[0]
+    first, second = (np.interp(centre, WAVELENGTH, spectrum) / 100 for centre in atom.cores.values())
+    assert (1 - first, 1 - second) == pytest.approx((0.4, 0.6), abs=0.02)
+    velocity = (WAVELENGTH / next(iter(atom.cores.values())) - 1) * LIGHT
+    expected = np.exp(-((velocity / 20) ** 2) / 2) * (1 - 0.4 * np.exp(-((velocity / 6) ** 2) / 2))
+    part = near(next(iter(atom.cores.values())))
+    assert spectrum[part] / 100 == pytest.approx(expected[part], abs=0.01)
