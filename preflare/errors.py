@@ -17,6 +17,10 @@ class ArchiveError(PreflareError):
     """A file of an archive on the web that does not come, or is not what it should be."""
 
 
+class FlareError(PreflareError):
+    """A flare list, an answer of HEK or a GOES file that cannot be used."""
+
+
 class CatalogError(PreflareError):
     """A catalog, or an entry in it, that does not say what is needed."""
 

@@ -1,6 +1,7 @@
 """The verb ingest: from the command line to shards, and each bad input to one sentence and exit code 1."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from astropy.io import fits
 from preflare.data.shard import Shard
 from preflare.sun.observation import Phase
 from preflare.sun.quality import Quality
+from tests.sun import goes_files
 from tests.sun.level2_files import Level2File, two_peaks
 
 ID = "20140329_140938_3860258481"
@@ -129,6 +131,30 @@ def test_help_names_every_choice(verb: RunVerb, capsys: pytest.CaptureFixture) -
 def test_a_mistyped_key_is_named(verb: RunVerb, argument: str, capsys: pytest.CaptureFixture) -> None:
     assert verb("ingest", "source=folder", "source.path=.", argument) == 1
     assert argument.strip("+").split("=")[0].split(".")[-1] in capsys.readouterr().err
+
+
+def test_flares_and_x_rays_around_it(
+    verb: RunVerb, rasters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "list.csv").write_text("start,class,x,y\n2014-03-29T14:12:30,M1.0,490,280\n2014-03-29T14:13,M2.0,,\n")
+    flux = np.full(1440, 1e-6)
+    flux[14 * 60 + 13] = 1.5e-5
+    goes_files.write(tmp_path / "goes", datetime(2014, 3, 29, tzinfo=UTC), flux)
+    around = (f"source.flares={tmp_path / 'list.csv'}", f"source.goes={tmp_path / 'goes'}")
+    arguments = ("ingest", "source=folder", f"source.path={rasters}", "window.label=PF", "catalog=own.csv", *around)
+    (tmp_path / "own.csv").write_text(f"id,label\n{ID},PF\n")  # and no onset
+    assert verb(*arguments) == 0
+    assert "more M or X flares while it lasted: M2.0" in capsys.readouterr().err
+    shard = Shard.open(tmp_path / "data" / "folder" / f"PF_{ID}.h5")
+    assert (shard.header.onset, shard.header.flare_class) == ("2014-03-29T14:12:30.000", "M1.0")
+    assert shard.has_goes and shard.header.settings["goes_factor"] == 0.7
+
+    assert verb(*arguments[:-1]) == 1
+    assert "from another ingest; these differ: goes." in capsys.readouterr().err
+    assert verb(*arguments[:3], "window.label=AR", *around, "data.root=other") == 1
+    said = capsys.readouterr().err
+    assert f"AR_{ID} is AR, but by the flare list an M or X flare occurred while it lasted: M1.0 at" in said
+    assert not (tmp_path / "other").exists()
 
 
 # Bad input.

@@ -72,7 +72,7 @@ class Archive:
     images: whether slit-jaw images and co-aligned AIA cubes are wanted, too.
     tries, pause: how often a request is made, and s between two (``Web``).
     observations: names with their prefix, or None for the whole catalog.
-    window, catalog: as for ``Folder``.
+    window, catalog, resolve, flares, goes, allow: as for ``Folder``.
     Raises ConfigError for values that cannot be meant.
     """
 
@@ -86,6 +86,10 @@ class Archive:
         observations: Sequence[str] | str | None,
         window: Window,
         catalog: str | None,
+        resolve: str | None,
+        flares: str | None,
+        goes: str | None,
+        allow: Sequence[str] | str | None,
     ) -> None:
         self.base = check_text("source.base", base, "https://www.lmsal.com/solarsoft/irisa/data").rstrip("/")
         if not self.base.startswith(("http://", "https://")):
@@ -103,7 +107,7 @@ class Archive:
             )
         )
         self.window = window
-        self.catalog = catalog
+        self.folder = Folder(None, window, catalog, resolve, flares, goes, allow, cache)
         self.watch: Watch = _unwatched
 
     def observations(self, line: Line) -> Iterator[Observation]:
@@ -113,15 +117,12 @@ class Archive:
         Raises ArchiveError if a file does not come or is not what it should be, CatalogError or ConfigError if an
         observation that is named cannot be cut, and what ``Folder`` raises.
         """
-        entries = {entry.id: entry for entry in catalogs.read(self._own_catalog())}
+        entries = {entry.id: entry for entry in catalogs.read(self.folder.catalog)}
         plan = [self._ask(name) for name in self._named(entries)]
         self._announce(plan)
         for wanted in plan:
             self._get(wanted)
             yield from self._read(wanted, line)
-
-    def _own_catalog(self) -> Path | None:
-        return check_path("catalog", self.catalog) if self.catalog is not None else None
 
     def _named(self, entries: dict[str, Entry]) -> list[str]:
         """The names to get, refused (or, of the whole catalog, left out) before anything is downloaded."""
@@ -149,10 +150,11 @@ class Archive:
             )
         if label.prefix != prefix:
             return f"{name} is {label.prefix} by the catalog or the window. Ask for {label.prefix}_{id}."
-        if label is Label.PF and not self.window.onset and not (entry and entry.onset):
+        onset = self.window.onset or (entry.onset if entry else "")
+        if label is Label.PF and not onset and not self.folder.surroundings.knows_flares:
             return (
                 f"{name} is PF but its flare onset is unknown. Give it as window.onset=2014-03-29T17:35, or in a "
-                "catalog of your own, catalog=FILE."
+                "catalog of your own, catalog=FILE, or have it looked up by source.resolve=hek."
             )
         return ""
 
@@ -211,8 +213,7 @@ class Archive:
 
     def _read(self, wanted: Wanted, line: Line) -> Iterator[Observation]:
         raster = RASTER.format(id=wanted.folder.name)
-        folder = Folder(str(wanted.folder / raster), self.window, self.catalog)
-        for observation in folder.observations(line):
+        for observation in self.folder.at(wanted.folder / raster).observations(line):
             found, expected = observation.header.sources[raster], _read_record(wanted.folder)[raster]["sha256"]
             if found != expected:
                 raise ArchiveError(

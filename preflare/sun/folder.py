@@ -1,6 +1,7 @@
 """Real IRIS observations from disk: a folder, a raster file or an archive tarball, gathered into one observation."""
 
 import contextlib
+import copy
 import gzip
 import hashlib
 import shutil
@@ -9,6 +10,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
@@ -19,8 +21,9 @@ from preflare.errors import ConfigError, Level2Error
 from preflare.sun import catalog
 from preflare.sun.level2 import SIT_AND_STARE, Raster
 from preflare.sun.line import Line
-from preflare.sun.observation import Block, Header, Observation, iso
+from preflare.sun.observation import Block, Header, Observation, instant, iso
 from preflare.sun.quality import off_limb
+from preflare.sun.surroundings import Field, Surroundings
 from preflare.sun.window import Cut, Window
 
 FITS = (".fits", ".fits.gz")
@@ -49,13 +52,31 @@ class Folder:
     path: a folder with ``.fits``, ``.fits.gz`` or ``.tar.gz`` files directly in it, or one such file; must be given.
     Slit-jaw files, named ``_SJI_``, are passed over.
     window: how to cut it. catalog: a CSV file to add to the shipped catalog, or None.
-    Raises ConfigError for a path that is not text.
+    resolve, flares, goes, allow, cache: where to look up what the Sun did around it (``Surroundings``).
+    Raises ConfigError for values that cannot be meant.
     """
 
-    def __init__(self, path: str | None, window: Window, catalog: str | None) -> None:
+    def __init__(
+        self,
+        path: str | None,
+        window: Window,
+        catalog: str | None,
+        resolve: str | None = None,
+        flares: str | None = None,
+        goes: str | None = None,
+        allow: Sequence[str] | str | None = None,
+        cache: str = "data/cache",
+    ) -> None:
         self.path = check_path("source.path", path) if path is not None else None
         self.window = window
         self.catalog = check_path("catalog", catalog) if catalog is not None else None
+        self.surroundings = Surroundings(resolve, flares, goes, allow, cache)
+
+    def at(self, path: Path) -> "Folder":
+        """The same choices for other files."""
+        other = copy.copy(self)
+        other.path = path
+        return other
 
     def observations(self, line: Line) -> Iterator[Observation]:
         """The one observation of the folder; its repeats in time order, one file in memory at a time.
@@ -71,13 +92,17 @@ class Folder:
         )
         repeats = _Repeats.of(rasters)
         first = rasters[0][1]
-        cut = self.window.cut(first.id, first.start, repeats.time, entries.get(first.id))
+        field = _field([raster for _, raster in rasters])
+        entry = entries.get(first.id)
+        entry = self.surroundings.resolve(field, self.window.label_of(first.id, entry), entry, self.window.onset)
+        cut = self.window.cut(first.id, first.start, repeats.time, entry)
         used = [rasters[index] for index in dict.fromkeys(repeats.file[cut.keep].tolist())]
         if not any((raster.exposure > 0).any() for _, raster in used):
             raise Level2Error(
                 f"{cut.label.prefix}_{first.id} took no exposure in its window: every exposure time is zero. "
                 "Choose another window."
             )
+        around, goes = self.surroundings.describe(field, cut)
         header = Header(
             id=first.id,
             label=cut.label,
@@ -94,9 +119,9 @@ class Folder:
             flare_class=cut.flare_class,
             active_region=cut.active_region,
             number=cut.number,
-            settings=_settings([raster for _, raster in used], repeats.time[cut.keep]),
+            settings=_settings([raster for _, raster in used], repeats.time[cut.keep]) | around,
             sources={path.name: _sha256(path) for path in sorted({file.path for file, _ in used})},
-            recipe=_recipe(line, self.window),
+            recipe=_recipe(line, self.window) | ({"goes": around["goes_satellite"]} if goes else {}),
         )
         yield Observation(
             header=header,
@@ -104,6 +129,7 @@ class Folder:
             steps=repeats.time.shape[1],
             slit=first.position.shape[1],
             blocks=_blocks(rasters, repeats, cut, line),
+            goes=goes,
         )
 
 
@@ -230,6 +256,18 @@ def _in_time_order(rasters: list[tuple[File, Raster]]) -> list[tuple[File, Raste
         if next.begin == one.begin:
             raise Level2Error(f"{one.name} and {next.name} are the same repeat. Keep one of the two.")
     return rasters
+
+
+def _field(rasters: Sequence[Raster]) -> Field:
+    """Where and how long the whole observation looked: to ENDOBS, or to the last exposure at hand."""
+    first = rasters[0]
+    # A slit is straight: its two ends give centre and box of the field.
+    ends = [raster.position[raster.exposure > 0][:, [0, -1]].reshape(-1, 2) for raster in rasters]
+    x, y = np.concatenate([*ends, first.position[0, [0, -1]]]).T
+    end = first.start + timedelta(seconds=max(float(raster.time.max()) for raster in rasters))
+    with contextlib.suppress(KeyError, ValueError):
+        end = max(end, instant(str(first.settings["ENDOBS"])))
+    return Field(first.id, first.start, end, x, y)
 
 
 def _shape(raster: Raster) -> str:

@@ -35,3 +35,15 @@ def flare_class(flux: float) -> str:
         if flux >= least * (1 - 1e-9):
             return f"{letter}{int(flux / least * 10 + 1e-6) / 10:.1f}"
     return f"A{int(flux / CLASSES['A'] * 10 + 1e-6) / 10:.1f}"
+
+
+def class_flux(name: str) -> float:
+    """The peak flux in W/m² that a class such as M2.3 stands for. Raises ValueError if it is none."""
+    if name[:1] not in CLASSES:
+        raise ValueError(f"{name!r} is no GOES class")
+    return CLASSES[name[0]] * float(name[1:])
+
+
+def is_strong(name: str) -> bool:
+    """Whether a class is M or X: the flares that decide between PF and AR."""
+    return class_flux(name) >= CLASSES["M"] * (1 - 1e-9)

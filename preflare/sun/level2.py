@@ -38,7 +38,18 @@ CHUNK = 2**22
 # Spectra resampled and assessed at once: what a processor's cache holds is several times as fast.
 ROWS = 128
 # Copied into the settings under their own names, where the file has them.
-KEYWORDS = ("SUMSPTRF", "SUMSPTRN", "SUMSPAT", "IAECFLAG", "SAA", "SAT_ROT", "DSUN_OBS", "OBS_DESC", "VER_RF2")
+KEYWORDS = (
+    "ENDOBS",
+    "SUMSPTRF",
+    "SUMSPTRN",
+    "SUMSPAT",
+    "IAECFLAG",
+    "SAA",
+    "SAT_ROT",
+    "DSUN_OBS",
+    "OBS_DESC",
+    "VER_RF2",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,10 +182,20 @@ def _resample(counts, left, weight, null, saturation, values, missing, saturated
     """``resample`` of counts (n, native) into the last three arrays, each (n, wavelength)."""
     zero = np.float32(0)
     for row in range(counts.shape[0]):
+        odd = False
+        for pixel in range(counts.shape[1]):
+            # Not a number is not at or above anything.
+            odd |= not (counts[row, pixel] >= null) or counts[row, pixel] >= saturation
+        if not odd:
+            # As below, for the many spectra without a pixel to mask.
+            for point in range(left.size):
+                a, b = counts[row, left[point]], counts[row, left[point] + 1]
+                values[row, point] = a + weight[point] * (b - a)
+            missing[row], saturated[row] = False, False
+            continue
         for point in range(left.size):
             a, b, share = counts[row, left[point]], counts[row, left[point] + 1], weight[point]
             high_a, high_b = a >= saturation, b >= saturation
-            # Not a number is not at or above anything.
             lost_a, lost_b = not (a >= null or high_a), not (b >= null or high_b)
             # A native pixel touches a grid point if it has any weight in it.
             uses_a, uses_b = share < 1, share > 0

@@ -87,7 +87,7 @@ class Window:
         Raises CatalogError if nobody says what the observation is or when it flared, ConfigError if the window
         lies before the recording or holds no exposure.
         """
-        label = self._label(id, entry)
+        label = self.label_of(id, entry)
         name = f"{label.prefix}_{id}"
         known = entry if label is not Label.UNKNOWN else None
         onset, end = self.onset, self.end
@@ -119,7 +119,8 @@ class Window:
             phase=phase,
         )
 
-    def _label(self, id: str, entry: Entry | None) -> Label:
+    def label_of(self, id: str, entry: Entry | None) -> Label:
+        """What an observation is: as the window says, else as the catalog does. Raises CatalogError if neither does."""
         if self.label is not None:
             return LABELS[self.label]
         if entry is None:

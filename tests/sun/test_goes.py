@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from preflare.errors import ShardError
-from preflare.sun.goes import Goes, flare_class
+from preflare.sun.goes import Goes, class_flux, flare_class, is_strong
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,15 @@ def test_classes_are_cut_to_a_decimal(flux: float, name: str) -> None:
 def test_what_is_no_curve_is_refused(times: list, fluxes: list) -> None:
     with pytest.raises(ShardError, match="GOES"):
         Goes(np.array(times), np.array(fluxes))
+
+
+@pytest.mark.parametrize("name", ["X17.9", "M1.0", "C9.9", "A0.3"])
+def test_a_class_and_its_flux_belong_together(name: str) -> None:
+    assert flare_class(class_flux(name)) == name
+    assert is_strong(name) is (name[0] in "MX")
+
+
+@pytest.mark.parametrize("name", ["", "Q1", "M", "1.0"])
+def test_what_is_no_class(name: str) -> None:
+    with pytest.raises(ValueError):
+        class_flux(name)

@@ -1,0 +1,121 @@
+"""A flare list: what flared when, how strongly and where, from a CSV file of the user's or an answer of HEK.
+
+Columns: ``start`` (onset, UTC) and ``class`` (C1.2, M2.3, X1) are required, ``peak``, ``end``, ``x``, ``y``
+(helioprojective, arcsec, at the start) and ``active_region`` (NOAA number) may be empty or missing. Lines that begin
+with ``#`` are comments. A file of regions has ``time``, ``x``, ``y`` and ``active_region``.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from preflare.errors import FlareError
+from preflare.sun.goes import class_flux, is_strong
+from preflare.sun.observation import instant
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Flare:
+    """One flare. start, peak, end: UTC, None where unknown. x, y: arcsec, NaN where unknown. active_region: "12017"."""
+
+    start: datetime
+    flare_class: str
+    peak: datetime | None = None
+    end: datetime | None = None
+    x: float = math.nan
+    y: float = math.nan
+    active_region: str = ""
+
+    @property
+    def strong(self) -> bool:
+        """Whether it is of class M or X."""
+        return is_strong(self.flare_class)
+
+    def distance(self, x: float, y: float) -> float:
+        """Arcsec to a place; NaN where the flare's own is unknown."""
+        return math.hypot(self.x - x, self.y - y)
+
+
+@dataclass(frozen=True)
+class Region:
+    """An active region at a time: x, y in arcsec, number as NOAA gives it."""
+
+    time: datetime
+    x: float
+    y: float
+    active_region: str
+
+
+def read(path: Path) -> tuple[Flare, ...]:
+    """The flares of a list in the order of their starts. Raises FlareError naming the line that cannot be read."""
+    return tuple(sorted(_rows(path, ("start", "class"), _flare), key=lambda flare: flare.start))
+
+
+def read_regions(path: Path) -> tuple[Region, ...]:
+    """The regions of a file. Raises FlareError naming the line that cannot be read."""
+    return tuple(_rows(path, ("time", "x", "y", "active_region"), _region))
+
+
+def merged(flares: Sequence[Flare]) -> tuple[Flare, ...]:
+    """Each flare once, where services list it each with its own start: of two within 5 min and of one class, the
+    one that knows more of where it was.
+    """
+    kept: list[Flare] = []
+    for flare in sorted(flares, key=lambda flare: flare.start):
+        for index, other in enumerate(kept):
+            near = abs((flare.start - other.start).total_seconds()) <= 300
+            if near and flare.flare_class == other.flare_class:
+                if _known(flare) > _known(other):
+                    kept[index] = flare
+                break
+        else:
+            kept.append(flare)
+    return tuple(kept)
+
+
+def _known(flare: Flare) -> int:
+    return 2 * (not math.isnan(flare.x)) + bool(flare.active_region)
+
+
+def _rows(path: Path, required: tuple[str, ...], parse: Callable[[dict[str, str]], T]) -> Iterator[T]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise FlareError(f"There is no flare list {path}. Correct source.flares.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise FlareError(f"{path} cannot be read as a CSV file: {error}.") from error
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
+    cells = list(csv.reader(line for _, line in numbered))
+    head = [name.strip() for name in cells[0]] if cells else []
+    if not set(required) <= set(head):
+        raise FlareError(f"{path} has the columns {', '.join(head) or 'none'}; expected {', '.join(required)}.")
+    for (number, _), row in zip(numbered[1:], cells[1:], strict=True):
+        try:
+            if len(row) != len(head):
+                raise ValueError(f"{len(row)} cells, expected {len(head)}")
+            yield parse({name: cell.strip() for name, cell in zip(head, row, strict=True)})
+        except ValueError as error:
+            raise FlareError(f"{path}, line {number}, cannot be read: {error}. Correct or delete the line.") from error
+
+
+def _flare(row: dict[str, str]) -> Flare:
+    class_flux(row["class"])
+    times = {name: instant(row[name]) if row.get(name) else None for name in ("peak", "end")}
+    start = instant(row["start"])
+    for name, time in times.items():
+        if time is not None and time < start:
+            raise ValueError(f"{name} {row[name]} is before start {row['start']}")
+    x, y = (float(row.get(name) or math.nan) for name in ("x", "y"))
+    if x == y == 0:  # how services say that they do not know
+        x = y = math.nan
+    return Flare(start, row["class"], times["peak"], times["end"], x, y, row.get("active_region", ""))
+
+
+def _region(row: dict[str, str]) -> Region:
+    return Region(instant(row["time"]), float(row["x"]), float(row["y"]), row["active_region"])

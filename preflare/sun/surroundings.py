@@ -1,0 +1,254 @@
+"""What the Sun did around an observation: its flare, other flares, its region, the X-rays; and what to make of it.
+
+Flares come from a list on disk or from HEK, X-rays from GOES files. What a reader of a paper would want to know is
+said aloud; what makes a label wrong is refused.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+from omegaconf import ListConfig
+
+from preflare.checks import check_choice, check_path
+from preflare.errors import CatalogError
+from preflare.sun import flares as flare_lists
+from preflare.sun import hek, xrs
+from preflare.sun.catalog import Entry
+from preflare.sun.flares import Flare
+from preflare.sun.goes import Goes, class_flux, flare_class, is_strong
+from preflare.sun.observation import Label, check_identities, instant, iso
+from preflare.sun.window import Cut
+
+# Arcsec from the field's centre beyond which a flare is hardly the field's.
+FAR = 150.0
+# How long after an AR observation its region is watched for a flare.
+AHEAD = timedelta(hours=24)
+# X-rays beside the observation, so that a figure shows what came before and after.
+BESIDE = timedelta(minutes=30)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """Where and how long an observation looked.
+
+    start, end: of the whole observation, whatever files are at hand. x, y: (n,) arcsec, places the slit was at.
+    """
+
+    id: str
+    start: datetime
+    end: datetime
+    x: np.ndarray
+    y: np.ndarray
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Arcsec."""
+        return float(self.x.mean()), float(self.y.mean())
+
+    def holds(self, flare: Flare) -> bool:
+        """Whether a flare lies in the field's box."""
+        return self.x.min() <= flare.x <= self.x.max() and self.y.min() <= flare.y <= self.y.max()
+
+
+class Surroundings:
+    """Where to look things up (keys of ``conf/source/folder.yaml``).
+
+    resolve: "hek", or None to leave onsets and regions to catalog and list. flares: a flare list on disk, or None.
+    goes: a file or folder of GOES XRS files, "fido" to download them, or None. cache: folder for what is downloaded.
+    allow: names of AR observations that are kept although an M or X flare occurred while they lasted.
+    Raises ConfigError for values that cannot be meant.
+    """
+
+    def __init__(
+        self,
+        resolve: str | None,
+        flares: str | None,
+        goes: str | None,
+        allow: Sequence[str] | str | None,
+        cache: str,
+    ) -> None:
+        self.hek = check_choice("source.resolve", resolve, ("hek",), or_null=True) is not None
+        self.flares = check_path("source.flares", flares) if flares is not None else None
+        self.goes = check_path("source.goes", goes) if goes is not None and goes != "fido" else None
+        self.fido = goes == "fido"
+        self.allow: tuple[str, ...] = ()
+        if allow is not None:
+            self.allow = check_identities(list(allow) if isinstance(allow, list | tuple | ListConfig) else [allow])
+        self.cache = check_path("source.cache", cache)
+
+    @property
+    def knows_flares(self) -> bool:
+        """Whether there is a list to find an onset in."""
+        return self.hek or self.flares is not None
+
+    def resolve(self, field: Field, label: Label, entry: Entry | None, onset: str | None) -> Entry | None:
+        """The catalog's entry with onset and region as the list has them; as it is without a list.
+
+        onset: the user's own, which stays as it is; the flare that the list has there is the entry's.
+        Of the M and X flares that began while the observation lasted: the one at the known onset, else, if none is
+        known, the nearest to the field's centre (those of unknown place last, the strongest first).
+        """
+        if not self.knows_flares or label not in (Label.AR, Label.PF):
+            return entry
+        entry = entry or Entry(-1, label, field.id, "", "", "", "", "", "", False)
+        known = onset or entry.onset
+        flare = _chosen(field, [flare for flare in self._flares(field) if flare.strong], known)
+        if label is Label.PF and flare is not None:
+            entry = replace(
+                entry,
+                onset=onset or iso(flare.start),
+                peak=iso(flare.peak) if flare.peak else "",
+                end=iso(flare.end) if flare.end else "",
+                flare_class=flare.flare_class,
+                active_region=flare.active_region or entry.active_region,
+            )
+        elif label is Label.PF and known:
+            log.warning("%s: the list has no M or X flare within 10 min of its onset, %s.", entry.name, known)
+        if not entry.active_region and self.hek:
+            entry = replace(entry, active_region=self._region(field))
+        return entry
+
+    def describe(self, field: Field, cut: Cut) -> tuple[dict[str, float | int | str], Goes | None]:
+        """Settings to keep beside the spectra, and the X-ray curve, None where unknown; says what is worth knowing.
+
+        Raises CatalogError for an AR observation in which an M or X flare occurred, unless it is allowed.
+        """
+        name = f"{cut.label.prefix}_{field.id}"
+        settings: dict[str, float | int | str] = {}
+        found = self._flares(field) if self.knows_flares else ()
+        within = [flare for flare in found if field.start <= flare.start <= field.end]
+        strong = [flare for flare in within if flare.strong]
+        if self.knows_flares:
+            settings["c_flares"] = _count_c(found, cut)
+        if cut.label is Label.PF:
+            self._remark_pf(name, field, cut, strong)
+        if cut.label is Label.AR:
+            self._check_ar(name, [f"{flare.flare_class} at {iso(flare.start)}" for flare in strong], "the flare list")
+            settings |= self._next(name, field, cut, found)
+        curve = self._curve(name, field, cut)
+        if curve is None:
+            return settings, None
+        settings |= {"goes_satellite": curve.satellite, "goes_factor": curve.factor}
+        self._check_flux(name, field, cut, curve.goes)
+        return settings, curve.goes
+
+    def _flares(self, field: Field) -> tuple[Flare, ...]:
+        """All flares from the observation's start to ``AHEAD`` of its end."""
+        begin, end = field.start, field.end + AHEAD
+        if self.flares is not None:
+            return tuple(flare for flare in flare_lists.read(self.flares) if begin <= flare.start <= end)
+        return hek.flares(begin, end, self.cache / "hek")
+
+    def _region(self, field: Field) -> str:
+        """The number of the region nearest to the field's centre, "" if none is near."""
+        x, y = field.centre
+        regions = hek.regions(field.start, field.end, self.cache / "hek")
+        nearest = min(regions, key=lambda region: math.hypot(region.x - x, region.y - y), default=None)
+        if nearest is None or math.hypot(nearest.x - x, nearest.y - y) > FAR:
+            log.warning("%s: HEK has no active region within %.0f arcsec of its field.", field.id, FAR)
+            return ""
+        return nearest.active_region
+
+    def _remark_pf(self, name: str, field: Field, cut: Cut, strong: Sequence[Flare]) -> None:
+        first, onset = instant(cut.window_start), instant(cut.onset)
+        its = _chosen(field, strong, cut.onset)
+        others = [flare for flare in strong if flare is not its]
+        if others:
+            listed = ", ".join(f"{flare.flare_class} at {iso(flare.start)}" for flare in others)
+            log.warning("%s: more M or X flares while it lasted: %s.", name, listed)
+        if any((flare.end or flare.start) >= first and flare.start < onset for flare in others):
+            log.warning("%s: an earlier M or X flare reaches into its window, which is then no quiet before one.", name)
+        if its is None:
+            return
+        distance = its.distance(*field.centre)
+        if math.isnan(distance):
+            log.warning("%s: where its %s flare was is unknown.", name, its.flare_class)
+        elif distance > FAR or not field.holds(its):
+            log.warning(
+                "%s: its %s flare was %.0f arcsec from the field's centre, %s the field.",
+                name, its.flare_class, distance, "inside" if field.holds(its) else "outside",
+            )  # fmt: skip
+
+    def _check_ar(self, name: str, strong: Sequence[str], who: str) -> None:
+        if not strong:
+            return
+        if name in self.allow:
+            log.warning("%s: kept as asked, although by %s it saw %s.", name, who, ", ".join(strong))
+            return
+        raise CatalogError(
+            f"{name} is AR, but by {who} an M or X flare occurred while it lasted: {', '.join(strong)}. Leave it out, "
+            f"or keep it by source.allow=[{name}]."
+        )
+
+    def _next(self, name: str, field: Field, cut: Cut, found: Sequence[Flare]) -> dict[str, float | int | str]:
+        """Hours from the observation's end to the next M or X flare of its region, or near its field."""
+
+        def ours(flare: Flare) -> bool:
+            if cut.active_region and flare.active_region:
+                return cut.active_region[-4:] == flare.active_region[-4:]  # HEK has 2017 for 12017
+            return flare.distance(*field.centre) <= FAR
+
+        later = [flare for flare in found if flare.strong and flare.start > field.end and ours(flare)]
+        if not later:
+            return {}
+        hours = (later[0].start - field.end).total_seconds() / 3600
+        log.warning("%s: %.1f hours after its end its region had an %s flare.", name, hours, later[0].flare_class)
+        return {"hours_to_next_flare": hours}
+
+    def _curve(self, name: str, field: Field, cut: Cut) -> xrs.Curve | None:
+        path = self.goes
+        if path is None and not self.fido:
+            return None
+        begin = field.start - BESIDE
+        end = max(field.end, instant(cut.end) if cut.end else field.end) + BESIDE
+        if path is None:
+            path = self.cache / "goes"
+            xrs.fetch(begin, end, path)
+        curve = xrs.read(path, field.start, begin, end)
+        if curve is None:
+            log.warning(
+                "%s: the GOES files hold nothing of %s to %s, so there is no curve.", name, iso(begin), iso(end)
+            )
+        elif (curve.goes.time[-1] - curve.goes.time[0]) < 0.9 * (end - begin - 2 * BESIDE).total_seconds():
+            log.warning("%s: the GOES files hold only part of %s to %s.", name, iso(begin), iso(end))
+        return curve
+
+    def _check_flux(self, name: str, field: Field, cut: Cut, goes: Goes) -> None:
+        begin, end = 0.0, (field.end - field.start).total_seconds()
+        if cut.label is Label.PF:
+            begin = (instant(cut.onset) - field.start).total_seconds()
+            end = (instant(cut.end) - field.start).total_seconds() if cut.end else begin + 3600
+        peak = goes.flux[(goes.time >= begin) & (goes.time <= end)].max(initial=0.0)
+        if peak == 0 or cut.label not in (Label.AR, Label.PF):
+            return
+        seen = flare_class(float(peak))
+        if cut.label is Label.AR:
+            self._check_ar(name, [seen] if is_strong(seen) else [], "the GOES flux")
+        elif cut.flare_class and not 0.8 < peak / class_flux(cut.flare_class) < 1.25:
+            log.warning("%s: its flare is %s by the list, %s by the GOES flux.", name, cut.flare_class, seen)
+
+
+def _chosen(field: Field, strong: Sequence[Flare], onset: str) -> Flare | None:
+    within = [flare for flare in strong if field.start <= flare.start <= field.end]
+    if onset:
+        gaps = {abs((flare.start - instant(onset)).total_seconds()): flare for flare in reversed(within)}
+        return gaps[min(gaps)] if gaps and min(gaps) <= 600 else None
+
+    def rank(flare: Flare) -> tuple[bool, float]:
+        distance = flare.distance(*field.centre)
+        unknown = math.isnan(distance)
+        return unknown, -class_flux(flare.flare_class) if unknown else distance
+
+    return min(within, key=rank, default=None)
+
+
+def _count_c(found: Sequence[Flare], cut: Cut) -> int:
+    """C flares that began in the window."""
+    first, last = instant(cut.window_start), instant(cut.window_end)
+    return sum(flare.flare_class.startswith("C") and first <= flare.start <= last for flare in found)

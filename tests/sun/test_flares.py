@@ -1,0 +1,81 @@
+"""Flare lists: what they may say, and which line is refused."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from preflare.errors import FlareError
+from preflare.sun.flares import Flare, merged, read, read_regions
+
+ONSET = datetime(2014, 3, 29, 17, 35, tzinfo=UTC)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_list_is_read_in_the_order_of_its_starts(tmp_path: Path) -> None:
+    text = (
+        "# from memory\nstart,class,peak,end,x,y,active_region\n"
+        "2014-03-29T17:35Z,X1.0,2014-03-29T17:48,2014-03-29T17:54,509,266,12017\n\n"
+        "2014-03-29 10:00,C3.2,,,0,0,\n"
+    )
+    first, second = read(write(tmp_path / "list.csv", text))
+    assert (first.flare_class, first.strong, first.peak, first.active_region) == ("C3.2", False, None, "")
+    assert math.isnan(first.x) and math.isnan(first.distance(0, 0)), "0, 0 is how services say unknown"
+    assert second == Flare(
+        ONSET, "X1.0", ONSET + timedelta(minutes=13), ONSET + timedelta(minutes=19), 509, 266, "12017"
+    )
+    assert second.strong and second.distance(506, 262) == 5
+
+
+def test_two_columns_are_enough(tmp_path: Path) -> None:
+    (flare,) = read(write(tmp_path / "list.csv", "class,start\nM1.0,2014-03-29T17:35\n"))
+    assert flare.start == ONSET and flare.strong
+
+
+def test_the_same_flare_by_two_services_counts_once() -> None:
+    poor, rich = Flare(ONSET, "X1.0"), Flare(ONSET + timedelta(minutes=1), "X1.0", x=509, y=266)
+    later = Flare(ONSET + timedelta(minutes=7), "X1.0")
+    other = Flare(ONSET, "C1.0")
+    assert merged([later, poor, other, rich]) == (rich, other, later)
+
+
+def test_regions(tmp_path: Path) -> None:
+    (region,) = read_regions(write(tmp_path / "r.csv", "time,x,y,active_region\n2014-03-29T00:00,480,270,12017\n"))
+    assert (region.x, region.y, region.active_region) == (480, 270, "12017")
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("yesterday,X1.0,,", "line 3, cannot be read: Invalid isoformat string: 'yesterday'"),
+        ("2014-03-29T17:35,Q9,,", "line 3, cannot be read: 'Q9' is no GOES class"),
+        ("2014-03-29T17:35,X,,", "line 3, cannot be read: could not convert"),
+        ("2014-03-29T17:35,X1.0,far,", "line 3, cannot be read: could not convert string to float: 'far'"),
+        ("2014-03-29T17:35,X1.0", "line 3, cannot be read: 2 cells, expected 4"),
+        ("2014-03-29T17:35,X1.0,,2014-03-29T17:30", "line 3, cannot be read: end 2014-03-29T17:30 is before start"),
+    ],
+)
+def test_a_row_that_cannot_be_read(tmp_path: Path, row: str, reason: str) -> None:
+    path = write(tmp_path / "list.csv", f"start,class,x,end\n# a comment counts as a line\n{row}\n")
+    with pytest.raises(FlareError) as refusal:
+        read(path)
+    assert str(refusal.value).startswith(f"{path}, {reason}") and "Correct or delete the line" in str(refusal.value)
+
+
+@pytest.mark.parametrize(("text", "columns"), [("", "none"), ("when,class\n", "when, class")])
+def test_a_file_that_is_no_list(tmp_path: Path, text: str, columns: str) -> None:
+    with pytest.raises(FlareError, match=f"has the columns {columns}; expected start, class"):
+        read(write(tmp_path / "list.csv", text))
+
+
+def test_no_list(tmp_path: Path) -> None:
+    with pytest.raises(FlareError, match="There is no flare list"):
+        read(tmp_path / "list.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(FlareError, match="cannot be read as a CSV file"):
+        read(tmp_path / "binary.csv")

@@ -1,0 +1,242 @@
+"""What is said, chosen and refused of the flares and X-rays around an observation."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preflare.errors import CatalogError, ConfigError
+from preflare.sun import hek
+from preflare.sun.catalog import Entry
+from preflare.sun.observation import Label, iso
+from preflare.sun.surroundings import Field, Surroundings
+from preflare.sun.window import Cut, Window
+from tests.sun import goes_files, hek_server
+
+ID = "20140329_140938_3860258481"
+START = datetime(2014, 3, 29, 14, 9, 38, tzinfo=UTC)
+ONSET = datetime(2014, 3, 29, 17, 35, tzinfo=UTC)
+FIELD = Field(ID, START, datetime(2014, 3, 29, 17, 54, tzinfo=UTC), np.array([480.0, 520.0]), np.array([190.0, 370.0]))
+ENTRY = Entry(4, Label.PF, ID, "2014-03-29T17:35:00.000", "", "", "X1.0", "", "", False)
+HEAD = "start,class,peak,end,x,y,active_region\n"
+OURS = "2014-03-29T17:36,X1.0,2014-03-29T17:48,2014-03-29T17:54,509,266,12017\n"
+
+Looked = Callable[..., Surroundings]
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Looked:
+    """Surroundings with a flare list of those rows."""
+
+    def make(*rows: str, **keys: object) -> Surroundings:
+        (tmp_path / "list.csv").write_text(HEAD + "".join(rows))
+        return look(tmp_path, flares=str(tmp_path / "list.csv"), **keys)
+
+    return make
+
+
+def look(tmp_path: Path, **keys: object) -> Surroundings:
+    return Surroundings(
+        **({"resolve": None, "flares": None, "goes": None, "allow": None, "cache": str(tmp_path / "cache")} | keys)
+    )
+
+
+def cut(label: str, onset: datetime = ONSET, flare_class: str = "X1.0", region: str = "") -> Cut:
+    """The paper's window of an observation of 14:09 to 17:54."""
+    window = Window(25.0, 1.0, "flare_end", label, iso(onset) if label == "PF" else None, None)
+    found = window.cut(ID, START, np.arange(0.0, 13500.0, 60.0)[:, None], None)
+    return Cut(**{**vars(found), "flare_class": flare_class if label == "PF" else "", "active_region": region})
+
+
+# Which flare is an observation's.
+
+
+def test_the_flare_at_the_catalogs_onset_is_taken(listed: Looked, tmp_path: Path) -> None:
+    entry = listed(OURS, "2014-03-29T16:00,M1.0,,,500,280,\n").resolve(FIELD, Label.PF, ENTRY, None)
+    assert entry is not None
+    assert (entry.onset, entry.end, entry.active_region) == (
+        "2014-03-29T17:36:00.000",
+        "2014-03-29T17:54:00.000",
+        "12017",
+    )
+    assert entry.number == 4
+
+
+def test_without_an_onset_the_nearest_flare_is_taken(listed: Looked) -> None:
+    rows = (
+        "2014-03-29T15:00,X5.0,,,-500,280,\n",
+        OURS,
+        "2014-03-29T16:00,X9.0,,,,,\n",
+        "2014-03-29T17:00,C9.0,,,500,280,\n",
+    )
+    for known in (None, Entry(4, Label.PF, ID, "", "", "", "", "", "", False)):
+        entry = listed(*rows).resolve(FIELD, Label.PF, known, None)
+        assert entry is not None and entry.flare_class == "X1.0"
+    entry = listed("2014-03-29T15:00,M1.0,,,,,\n", "2014-03-29T16:00,X9.0,,,,,\n").resolve(FIELD, Label.PF, None, None)
+    assert entry is not None and entry.flare_class == "X9.0", "of unknown places the strongest"
+
+
+def test_a_list_without_the_flare_changes_nothing_and_says_so(listed: Looked, caplog: pytest.LogCaptureFixture) -> None:
+    assert listed("2014-03-29T15:00,M1.0,,,,,\n").resolve(FIELD, Label.PF, ENTRY, None) == ENTRY
+    assert "has no M or X flare within 10 min of its onset, 2014-03-29T17:35:00.000" in caplog.text
+
+
+def test_an_onset_of_ones_own_stays(listed: Looked) -> None:
+    entry = listed(OURS).resolve(FIELD, Label.PF, ENTRY, "2014-03-29T17:33:00.000")
+    assert entry is not None and (entry.onset, entry.flare_class) == ("2014-03-29T17:33:00.000", "X1.0")
+
+
+def test_without_a_list_the_entry_stays(tmp_path: Path) -> None:
+    assert look(tmp_path).resolve(FIELD, Label.PF, ENTRY, None) is ENTRY
+    assert look(tmp_path).resolve(FIELD, Label.PF, None, None) is None
+
+
+def test_hek_gives_onset_and_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    rows = [
+        hek_server.flare("2014-03-29T17:35:00", "X1.0", 509, 266, 12017),
+        hek_server.region(12017, 495, 270),
+        hek_server.region(12014, -300, -200),
+    ]
+    with hek_server.hek(rows) as (url, _):
+        monkeypatch.setattr(hek, "URL", url)
+        around = look(tmp_path, resolve="hek")
+        entry = around.resolve(FIELD, Label.PF, None, None)
+        quiet = around.resolve(FIELD, Label.AR, None, None)
+    assert entry is not None and (entry.onset, entry.active_region) == ("2014-03-29T17:35:00.000", "12017")
+    assert quiet is not None and (quiet.onset, quiet.active_region) == ("", "12017")
+
+
+# What is said of it.
+
+
+def said(around: Surroundings, what: Cut, caplog: pytest.LogCaptureFixture) -> str:
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        around.describe(FIELD, what)
+    return caplog.text
+
+
+def test_an_ordinary_flare_needs_no_word(listed: Looked, caplog: pytest.LogCaptureFixture) -> None:
+    around = listed(
+        OURS, "2014-03-29T17:20,C3.0,,,,,\n", "2014-03-29T15:00,C3.0,,,,,\n", "2014-03-30T09:00,X1.0,,,,,\n"
+    )
+    assert said(around, cut("PF"), caplog) == ""
+    assert around.describe(FIELD, cut("PF"))[0] == {"c_flares": 1}
+
+
+def test_several_flares_are_named(listed: Looked, caplog: pytest.LogCaptureFixture) -> None:
+    text = said(listed(OURS, "2014-03-29T15:00,M2.0,,2014-03-29T15:30,,,\n"), cut("PF"), caplog)
+    assert "more M or X flares while it lasted: M2.0 at 2014-03-29T15:00:00.000." in text
+    assert "earlier" not in text
+
+
+@pytest.mark.parametrize("end", ["2014-03-29T17:15", ""])
+def test_an_earlier_flare_in_the_window(listed: Looked, caplog: pytest.LogCaptureFixture, end: str) -> None:
+    start = "2014-03-29T17:00" if end else "2014-03-29T17:15"
+    assert "an earlier M or X flare reaches into its window" in said(
+        listed(OURS, f"{start},M2.0,,{end},,,\n"), cut("PF"), caplog
+    )
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        ("540", "280", "40 arcsec from the field's centre, outside the field"),
+        ("700", "280", "200 arcsec from the field's centre, outside the field"),
+        ("", "", "where its X1.0 flare was is unknown"),
+    ],
+)
+def test_a_flare_out_of_the_field(listed: Looked, caplog: pytest.LogCaptureFixture, x: str, y: str, words: str) -> None:
+    assert words in said(listed(f"2014-03-29T17:35,X1.0,,,{x},{y},\n"), cut("PF"), caplog)
+
+
+def test_an_ar_observation_is_told_when_its_region_flares(listed: Looked, caplog: pytest.LogCaptureFixture) -> None:
+    rows = (
+        "2014-03-29T19:00,X1.0,,,-500,280,12014\n",
+        "2014-03-29T20:24,M1.5,,,900,280,12017\n",
+        "2014-03-30T03:00,X2.0,,,,,12017\n",
+    )
+    around = listed(*rows)
+    assert "2.5 hours after its end its region had an M1.5 flare" in said(around, cut("AR", region="2017"), caplog)
+    assert around.describe(FIELD, cut("AR", region="12017"))[0]["hours_to_next_flare"] == pytest.approx(2.5)
+    assert said(around, cut("AR"), caplog) == "", "without a number, only what is near the field"
+
+
+def test_an_ar_observation_with_a_flare_is_refused_unless_allowed(
+    listed: Looked, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(CatalogError, match=f"AR_{ID} is AR, but by the flare list.*X1.0 at .*source.allow="):
+        listed(OURS).describe(FIELD, cut("AR"))
+    assert "kept as asked, although by the flare list it saw X1.0" in said(
+        listed(OURS, allow=[f"AR_{ID}"]), cut("AR"), caplog
+    )
+
+
+# X-rays.
+
+
+def goes(folder: Path, peak: float, at: datetime = ONSET, satellite: int = 15) -> str:
+    """A day at C1 (true flux) with a flare of ten minutes; returns the folder."""
+    day = at.replace(hour=0, minute=0)
+    flux = np.full(1440, 1e-6)
+    minute = int((at - day).total_seconds() // 60)
+    flux[minute : minute + 10] = peak
+    goes_files.write(folder, day, flux, satellite)
+    return str(folder)
+
+
+def test_the_curve_covers_the_observation_and_what_is_beside_it(tmp_path: Path) -> None:
+    settings, curve = look(tmp_path, goes=goes(tmp_path / "goes", 1.45e-4)).describe(FIELD, cut("PF"))
+    assert settings == {"goes_satellite": "GOES-15", "goes_factor": 0.7}
+    assert curve is not None and curve.time[0] == pytest.approx(-1800, abs=60)
+    assert curve.time[-1] == pytest.approx((FIELD.end - START + timedelta(minutes=30)).total_seconds(), abs=60)
+    assert curve.flux.max() == pytest.approx(0.7 * 1.45e-4)
+
+
+@pytest.mark.parametrize(("flux", "refused"), [(1.2e-5, False), (1.5e-5, True)])
+def test_an_unscaled_c8_does_not_become_an_m(tmp_path: Path, flux: float, refused: bool) -> None:
+    around = look(tmp_path, goes=goes(tmp_path / "goes", flux))
+    if refused:
+        with pytest.raises(CatalogError, match="by the GOES flux an M or X flare occurred while it lasted: M1.0"):
+            around.describe(FIELD, cut("AR"))
+    else:
+        assert around.describe(FIELD, cut("AR"))[0]["goes_factor"] == 0.7
+
+
+def test_a_flare_after_the_observation_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    around = look(tmp_path, goes=goes(tmp_path / "goes", 1e-4, FIELD.end + timedelta(minutes=5)))
+    assert around.describe(FIELD, cut("AR"))[1] is not None
+
+
+def test_flux_and_list_that_disagree(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    around = look(tmp_path, goes=goes(tmp_path / "goes", 1.45e-5))
+    assert "its flare is X1.0 by the list, M1.0 by the GOES flux" in said(around, cut("PF"), caplog)
+    around = look(tmp_path, goes=goes(tmp_path / "goes", 1.45e-4))
+    assert said(around, cut("PF"), caplog) == ""
+
+
+def test_goes_missing_for_the_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    around = look(tmp_path, goes=goes(tmp_path / "goes", 1e-4, ONSET + timedelta(days=300)))
+    assert "the GOES files hold nothing of 2014-03-29T13:39:38.000 to 2014-03-29T18:24" in said(
+        around, cut("PF"), caplog
+    )
+    assert around.describe(FIELD, cut("PF")) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"resolve": "vso"}, "source.resolve is 'vso', expected hek or null."),
+        ({"flares": 5}, "source.flares is 5, expected the path of a file or folder"),
+        ({"goes": 5}, "source.goes is 5, expected the path of a file or folder"),
+        ({"allow": [20140329]}, "Observation 20140329 is not a name"),
+    ],
+)
+def test_keys_that_cannot_be_meant(tmp_path: Path, keys: dict, sentence: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        look(tmp_path, **keys)
+    assert str(refusal.value).startswith(sentence)
