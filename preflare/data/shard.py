@@ -209,6 +209,8 @@ def _write_plain(file: h5py.File, name: str, array: np.ndarray, unit: str) -> No
 
 def _write_blocks(file: h5py.File, observation: Observation) -> None:
     hashes: dict[str, hashlib._Hash] = {}
+    # Kept open: a dataset that is opened again for every block is compressed anew every time.
+    datasets: dict[str, h5py.Dataset] = {}
     row = 0
     for block in observation.blocks():
         count = len(block.spectra)
@@ -216,7 +218,7 @@ def _write_blocks(file: h5py.File, observation: Observation) -> None:
         arrays |= {f"truth/{name}": array for name, array in block.truth.items()}
         if row == 0:
             for name, array in arrays.items():
-                _create(file, name, array, observation)
+                datasets[name] = _create(file, name, array, observation)
                 hashes[name] = hashlib.sha256()
         if set(arrays) != set(hashes):
             raise ShardError(f"{observation.header.name}: a block lacks {sorted(set(hashes) ^ set(arrays))}.")
@@ -226,18 +228,17 @@ def _write_blocks(file: h5py.File, observation: Observation) -> None:
                 f"a cube of shape {file['spectra'].shape}."
             )
         for name, array in arrays.items():
-            dtype = file[name].dtype
-            values = np.ascontiguousarray(array, dtype=dtype)
-            file[name][row : row + count] = values
+            values = np.ascontiguousarray(array, dtype=datasets[name].dtype)
+            datasets[name][row : row + count] = values
             hashes[name].update(values.data)
         row += count
     if row != observation.repeats or row == 0:
         raise ShardError(f"{observation.header.name}: the blocks hold {row} repeats, expected {observation.repeats}.")
     for name, digest in hashes.items():
-        file[name].attrs["sha256"] = digest.hexdigest()
+        datasets[name].attrs["sha256"] = digest.hexdigest()
 
 
-def _create(file: h5py.File, name: str, array: np.ndarray, observation: Observation) -> None:
+def _create(file: h5py.File, name: str, array: np.ndarray, observation: Observation) -> h5py.Dataset:
     if name in LAYOUT:
         dtype, axes, unit = LAYOUT[name]
     else:
@@ -255,6 +256,7 @@ def _create(file: h5py.File, name: str, array: np.ndarray, observation: Observat
         dataset.dims[axis].label = AXES[axis]
     if unit:
         dataset.attrs["unit"] = unit
+    return dataset
 
 
 def chunk(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ Flags combine. A spectrum is never deleted, only flagged:
     ZERO_EXPOSURE       the exposure time is zero, negative or not finite
     HIGH_CONTINUUM      the mean pseudo-continuum is at least ``high_continuum`` of the maximum
     OFF_LIMB            the position lies beyond the solar limb, where the file says how large the Sun is
-    QUIET_SUN           a quiet-Sun autoencoder reconstructs it well (preflare.model.quiet_mask); unset until one is applied
+    QUIET_SUN           a quiet-Sun autoencoder reconstructs it well
+                        (preflare.model.quiet_mask); unset until one is applied
 
 A line's ``tolerated`` flags are only remarks: a spectrum that carries no other is clean.
 
@@ -22,6 +23,7 @@ divided by it, and the intensity is kept.
 
 from enum import IntFlag
 
+import numba
 import numpy as np
 
 from preflare.errors import ConfigError
@@ -53,73 +55,126 @@ def assess(
     exposure: s, over the leading axes of flux, as many of them as it has: (repeat, step) for a block.
     Returns spectra (..., wavelength) float32, intensity (...) float32 in DN/s, and quality (...) uint16.
     """
-    rules = line.rules
+    rules, wavelength = line.rules, line.wavelength
     leading = flux.shape[:-1]
     unexposed = np.broadcast_to(
         ~(np.isfinite(exposure) & (exposure > 0)).reshape(exposure.shape + (1,) * (len(leading) - exposure.ndim)),
         leading,
     )
-    # -inf stands for a point that is not there, in order to compare without warnings about NaN.
-    flux = np.where(missing | saturated | unexposed[..., None], -np.inf, flux).astype(np.float32)
-    intensity = flux.max(axis=-1)
-    measured = np.isfinite(intensity)
-
-    quality = np.zeros(leading, np.uint16)
-    quality[missing.any(axis=-1)] |= Quality.MISSING.value
-    quality[saturated.any(axis=-1) | (measured & _has_run(flux, rules.overexposed_run))] |= Quality.OVEREXPOSED.value
-    quality[measured & ((intensity < rules.low_signal) | (intensity <= 0))] |= Quality.LOW_SIGNAL.value
-    quality[measured & _peak_outside(flux, line)] |= Quality.PEAK_OUTSIDE_CORES.value
-    quality[measured & _ratio_outside(flux, line)] |= Quality.CORE_RATIO.value
-    quality[measured & _continuum_high(flux, intensity, line)] |= Quality.HIGH_CONTINUUM.value
-    quality[unexposed] |= Quality.ZERO_EXPOSURE.value
-
-    flux[~np.isfinite(flux)] = np.nan
-    divisor = np.where(measured & (intensity > 0), intensity, np.nan)
-    spectra = flux / divisor[..., None]
-    return spectra, np.where(measured, intensity, np.float32(np.nan)), quality
-
-
-def _has_run(flux: np.ndarray, length: int) -> np.ndarray:
-    """Whether at least so many consecutive points equal the maximum; (..., wavelength) -> (...) bool."""
-    equal = flux == flux.max(axis=-1, keepdims=True)
-    # equal[i] says that a run of ``have`` points starts at i; doubling takes few passes over the array.
-    have = 1
-    while have < length and equal.shape[-1] > 0:
-        shift = min(have, length - have)
-        equal = equal[..., :-shift] & equal[..., shift:]
-        have += shift
-    return equal.any(axis=-1)
-
-
-def _peak_outside(flux: np.ndarray, line: Line) -> np.ndarray:
-    halfwidth = line.rules.peak_halfwidth
-    if halfwidth is None:
-        return np.zeros(flux.shape[:-1], bool)
-    peak = line.wavelength[flux.argmax(axis=-1)]
-    return np.all([np.abs(peak - core) > halfwidth for core in line.cores.values()], axis=0)
-
-
-def _ratio_outside(flux: np.ndarray, line: Line) -> np.ndarray:
-    if line.rules.core_ratio is None:
-        return np.zeros(flux.shape[:-1], bool)
-    low, high = line.rules.core_ratio
-    first, second = (
-        flux[..., np.abs(line.wavelength - core) <= line.rules.ratio_halfwidth].max(axis=-1)
-        for core in list(line.cores.values())[:2]
+    masked = missing | saturated
+    cores = list(line.cores.values())
+    reach = np.inf if rules.peak_halfwidth is None else rules.peak_halfwidth
+    near = np.any([np.abs(wavelength - core) <= reach for core in cores], axis=0)
+    low, high = (np.nan, np.nan) if rules.core_ratio is None else rules.core_ratio
+    # Without a rule both windows are empty, and so there is no ratio.
+    windows = [
+        np.flatnonzero(np.abs(wavelength - core) <= rules.ratio_halfwidth if rules.core_ratio else [])
+        for core in (cores * 2)[:2]
+    ]
+    count = unexposed.size
+    spectra, intensity = np.empty((count, line.points), np.float32), np.empty(count, np.float32)
+    quality = np.empty(count, np.uint16)
+    flat = np.ascontiguousarray(flux, np.float32).reshape(spectra.shape)
+    _judge(
+        flat,
+        flat.max(axis=-1),
+        np.ascontiguousarray(missing).reshape(spectra.shape),
+        np.ascontiguousarray(saturated).reshape(spectra.shape),
+        np.ascontiguousarray(unexposed).reshape(-1),
+        near,
+        windows[0],
+        windows[1],
+        np.array([low, high, rules.low_signal], np.float32),
+        rules.overexposed_run,
+        spectra,
+        intensity,
+        quality,
     )
-    # Multiplied out, so that a second peak of zero or less needs no care; without one of the peaks, no ratio.
-    outside = (first < low * second) | (first > high * second)
-    return outside & np.isfinite(first) & np.isfinite(second)
+    shaped = intensity.reshape(leading), quality.reshape(leading)
+    shaped[1][_continuum_high(flux, masked, shaped[0], line)] |= Quality.HIGH_CONTINUUM.value
+    return spectra.reshape(flux.shape), *shaped
 
 
-def _continuum_high(flux: np.ndarray, intensity: np.ndarray, line: Line) -> np.ndarray:
+MISSING, OVEREXPOSED, ZERO_EXPOSURE = (
+    int(flag) for flag in (Quality.MISSING, Quality.OVEREXPOSED, Quality.ZERO_EXPOSURE)
+)
+LOW_SIGNAL, PEAK_OUTSIDE_CORES, CORE_RATIO = (
+    int(flag) for flag in (Quality.LOW_SIGNAL, Quality.PEAK_OUTSIDE_CORES, Quality.CORE_RATIO)
+)
+
+
+@numba.njit(cache=True, nogil=True)
+def _judge(  # type: ignore[no-untyped-def]
+    flux, tops, missing, saturated, unexposed, near, first, second, limits, length, spectra, intensity, quality
+):
+    """Everything of ``assess`` but the continuum, spectrum by spectrum, into the last three arrays.
+
+    tops: maxima of flux, masked or not, which NumPy finds faster. near: (wavelength,) whether the maximum may lie
+    there. first, second: indices of the windows of the core ratio. limits: its lowest and highest value, and the
+    lowest signal. length: of an overexposed run.
+    """
+    low, high, faint = limits
+    points, absent = flux.shape[1], np.float32(-np.inf)
+    for row in range(flux.shape[0]):
+        lost, over = False, False
+        for point in range(points):
+            lost |= missing[row, point]
+            over |= saturated[row, point]
+        flags = (MISSING if lost else 0) | (OVEREXPOSED if over else 0) | (ZERO_EXPOSURE if unexposed[row] else 0)
+        if flags:
+            for point in range(points):
+                there = not (missing[row, point] or saturated[row, point] or unexposed[row])
+                spectra[row, point] = flux[row, point] if there else absent
+        else:
+            spectra[row] = flux[row]
+        top = tops[row]
+        if flags or not np.isfinite(top):
+            top = absent
+            for point in range(points):
+                top = max(top, spectra[row, point])
+        measured = np.isfinite(top)
+        if measured:
+            count = 0
+            for point in range(points):
+                count += spectra[row, point] == top
+            peak = 0
+            while spectra[row, peak] != top:
+                peak += 1
+            run = 0
+            for point in range(points if count >= length else 0):
+                run = run + 1 if spectra[row, point] == top else 0
+                if run == length:
+                    flags |= OVEREXPOSED
+            if not near[peak]:
+                flags |= PEAK_OUTSIDE_CORES
+            if top < faint or top <= 0:
+                flags |= LOW_SIGNAL
+            one, two = absent, absent
+            for point in first:
+                one = max(one, spectra[row, point])
+            for point in second:
+                two = max(two, spectra[row, point])
+            # Multiplied out, so that a second peak of zero or less needs no care; without one of the peaks, no ratio.
+            if np.isfinite(one) and np.isfinite(two) and (one < low * two or one > high * two):
+                flags |= CORE_RATIO
+        divisor = top if measured and top > 0 else np.float32(np.nan)
+        for point in range(points):
+            value = spectra[row, point]
+            spectra[row, point] = value / divisor if np.isfinite(value) else np.float32(np.nan)
+        intensity[row] = top if measured else np.float32(np.nan)
+        quality[row] = flags
+
+
+def _continuum_high(flux: np.ndarray, masked: np.ndarray, intensity: np.ndarray, line: Line) -> np.ndarray:
     if line.rules.high_continuum is None:
-        return np.zeros(flux.shape[:-1], bool)
+        return np.zeros(intensity.shape, bool)
     first, last = line.continuum
-    inside = flux[..., (line.wavelength >= first) & (line.wavelength <= last)].astype(np.float64)
-    there = np.isfinite(inside)
+    points = (line.wavelength >= first) & (line.wavelength <= last)
+    there = ~masked[..., points] & np.isfinite(flux[..., points])
+    inside = np.where(there, flux[..., points], 0).astype(np.float64)
     count = there.sum(axis=-1)
-    mean = np.where(there, inside, 0).sum(axis=-1) / np.maximum(count, 1)
+    mean = inside.sum(axis=-1) / np.maximum(count, 1)
+    # An intensity that is not a number is above nothing.
     return (count > 0) & (intensity > 0) & (mean >= line.rules.high_continuum * intensity)
 
 
