@@ -6,9 +6,11 @@ own file has the same columns (only ``label`` and ``id`` are required) and is ad
 
 import csv
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from preflare.errors import CatalogError
+from preflare.sun.goes import class_flux
 from preflare.sun.observation import IDENTITY, Label, instant, iso
 
 SHIPPED = Path(__file__).with_name("catalog.csv")
@@ -39,6 +41,16 @@ class Entry:
     def name(self) -> str:
         """Prefix and id, "PF_20140329_140938_3860258481"."""
         return f"{self.label.prefix}_{self.id}"
+
+    @property
+    def start(self) -> datetime:
+        """When the observation began, to the second."""
+        return datetime.strptime(self.id[:15], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+
+    @property
+    def obsid(self) -> str:
+        """The ten digits of the observing programme."""
+        return self.id.rsplit("_", 1)[1]
 
 
 COLUMNS = tuple(field.name for field in fields(Entry))
@@ -91,12 +103,16 @@ def _parse(path: Path) -> list[Entry]:
                     f"{', '.join(name for name in COLUMNS if name not in ('label', 'id'))}."
                 )
             entries: dict[str, Entry] = {}
+            lines: dict[str, int] = {}
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 entry = _entry(where, row)
                 if entry.id in entries:
-                    raise CatalogError(f"{where}: a second row for {entry.id}. Keep one row for an observation.")
-                entries[entry.id] = entry
+                    raise CatalogError(
+                        f"{where}: a second row for {entry.id}, which line {lines[entry.id]} has. "
+                        "Keep one row for an observation."
+                    )
+                entries[entry.id], lines[entry.id] = entry, reader.line_num
             return list(entries.values())
     except FileNotFoundError:
         raise CatalogError(f"There is no catalog at {path}.") from None
@@ -116,7 +132,22 @@ def _entry(where: str, row: dict[str, str | None]) -> Entry:
         raise CatalogError(f"{where}: number is {cells['number']!r}, expected 0, 1, 2, ... or nothing.")
     if cells["verified"] not in ("yes", "no", ""):
         raise CatalogError(f"{where}: verified is {cells['verified']!r}, expected yes or no.")
+    try:
+        start = datetime.strptime(cells["id"][:15], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        raise CatalogError(f"{where}: id is {cells['id']!r}, which begins with no date and time.") from None
+    if cells["flare_class"]:
+        try:
+            class_flux(cells["flare_class"])
+        except ValueError:
+            raise CatalogError(
+                f"{where}: flare_class is {cells['flare_class']!r}, expected a GOES class such as M1.8."
+            ) from None
     times = _times(where, cells)
+    if times["onset"] and instant(times["onset"]) < start:
+        raise CatalogError(
+            f"{where}: onset {times['onset']} is before the observation began at {iso(start)}. Correct its date."
+        )
     return Entry(
         number=int(cells["number"] or -1),
         label=Label[cells["label"]],

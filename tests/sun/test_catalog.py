@@ -27,6 +27,15 @@ def test_the_shipped_catalog_has_the_papers_observations() -> None:
     assert entries[18].name == "PF_20140612_110933_3863605329"
 
 
+def test_every_entry_says_where_it_comes_from() -> None:
+    for entry in catalog.read():
+        assert entry.source.startswith("observation: ")
+        assert ("flare: " in entry.source) == bool(entry.onset)
+        assert ("region: " in entry.source) == bool(entry.active_region)
+    first = catalog.read()[0]
+    assert (first.start.isoformat(), first.obsid) == ("2015-07-28T15:18:49+00:00", "3660109122")
+
+
 def test_the_order_gives_back_the_authors_split_44() -> None:
     entries = catalog.read()
     held_out = {
@@ -97,7 +106,10 @@ def test_an_observation_may_change_its_class(tmp_path: Path) -> None:
         ("label,id\nPF\n", "line 2: more or fewer cells"),
         ("label,id\nXX,20240510_060000_3600000000\n", "label is 'XX', expected AR or PF"),
         ("label,id\nPF,PF_20240510_060000_3600000000\n", "without a prefix"),
-        (f"label,id\n{ONE}\n{ONE}\n", "line 3: a second row for 20240510_060000_3600000000"),
+        (f"label,id\n{ONE}\n{ONE}\n", "line 3: a second row for 20240510_060000_3600000000, which line 2 has"),
+        ("label,id\nPF,20241310_060000_3600000000\n", "which begins with no date and time"),
+        (f"label,id,flare_class\n{ONE},Q9\n", "flare_class is 'Q9', expected a GOES class such as M1.8"),
+        (f"label,id,onset\n{ONE},2024-05-09T06:27\n", "is before the observation began at 2024-05-10T06:00:00.000"),
         (f"label,id,number\n{ONE},-1\n", "number is '-1'"),
         (f"label,id,number\n{ONE},4\n", "both have the number 4"),
         (f"label,id,verified\n{ONE},maybe\n", "verified is 'maybe', expected yes or no"),
