@@ -29,6 +29,7 @@ class Config:
     shards: str | None = None
     observations: list[Any] | None = None
     data: Data = field(default_factory=Data)
+    explained: str = MISSING
     checkpoint: str = MISSING
     spectra: str = MISSING
     sample: int | None = None
@@ -51,13 +52,14 @@ def main(config: DictConfig) -> None:
     from hydra.utils import instantiate
     from rich.console import Console
 
-    from preflare.explain import assessment, ensemble, summary
+    from preflare.explain import assessment, ensemble, rows, summary, trial
     from preflare.explain.explanation import Explanation
 
     # The workers share the cores; a product that is shared out as well only waits.
     torch.set_num_threads(1)
     by = ensemble.read(Path(config.run))
     explanation = Explanation(
+        config.explained,
         config.checkpoint,
         config.spectra,
         config.sample,
@@ -74,9 +76,9 @@ def main(config: DictConfig) -> None:
     cubes = explanation(by, root, where, config.observations)
     console = Console()
     console.print(summary.table([summary.summarise(cube) for cube in cubes]))
-    tested = by.folder.cubes / "faithfulness.csv"
     if where is None and config.faithfulness:
-        console.print(assessment.table(assessment.read(tested)))
+        tested = rows.read(by.folder.cubes / trial.FAITHFULNESS, assessment.Row)
+        console.print(assessment.table(tested, config.explained))
     console.print(f"Saliency cubes: {by.folder.cubes}", soft_wrap=True)
 
 

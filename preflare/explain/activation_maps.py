@@ -1,10 +1,10 @@
-"""Class activation maps of the log-odds: three ways to weigh what the last convolution answers.
+"""Class activation maps of what is explained: three ways to weigh what the last convolution answers.
 
-With A (channel, cell) the layer's answer to a spectrum and G the gradient of the log-odds there:
+With A (channel, cell) the layer's answer to a spectrum and G the gradient of what is explained there:
 
     gradcam             sum over channels of mean-over-cells(G) times A: as published (paper Eqs. B.1 and B.2)
     gradcam_reference   mean-over-channels(G) times mean-over-channels(A): what the authors' code averages, here of
-                        the log-odds (theirs: of the logit that won) and without its ReLU, stretch and rescaling
+                        one fixed quantity (theirs: of the logit that won) and without its ReLU, stretch and rescaling
     hirescam            sum over channels of G times A, cell by cell (Draelos & Carin 2020)
 
 With a dense layer that weighs positions, the published average over cells loses most of the place: on a planted
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from preflare.errors import ConfigError
-from preflare.explain.target import log_odds
+from preflare.explain.target import LOG_ODDS, explained
 
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Tanh, nn.Sigmoid)
 # Layers that neither move nor widen what a cell sees.
@@ -96,52 +96,56 @@ def place(cells: np.ndarray, centres: np.ndarray, points: int) -> np.ndarray:
     return placed
 
 
-def gradcam(network: nn.Module, spectra: Tensor) -> np.ndarray:
+def gradcam(network: nn.Module, spectra: Tensor, quantity: str = LOG_ODDS) -> np.ndarray:
     """Published Grad-CAM on the grid of the spectra, (batch, wavelength) float32: one weight for each channel.
 
     spectra: (batch, 1, wavelength). Raises ConfigError for a network without a convolution.
     """
-    return _on_grid(network, spectra, lambda a, g: (g.mean(dim=2, keepdim=True) * a).sum(dim=1))
+    return _on_grid(network, spectra, quantity, lambda a, g: (g.mean(dim=2, keepdim=True) * a).sum(dim=1))
 
 
-def gradcam_reference(network: nn.Module, spectra: Tensor) -> np.ndarray:
+def gradcam_reference(network: nn.Module, spectra: Tensor, quantity: str = LOG_ODDS) -> np.ndarray:
     """The authors' averages on the grid of the spectra, (batch, wavelength) float32: one weight for each cell.
 
     As ``gradcam`` otherwise.
     """
-    return _on_grid(network, spectra, lambda a, g: g.mean(dim=1) * a.mean(dim=1))
+    return _on_grid(network, spectra, quantity, lambda a, g: g.mean(dim=1) * a.mean(dim=1))
 
 
-def hirescam(network: nn.Module, spectra: Tensor) -> np.ndarray:
+def hirescam(network: nn.Module, spectra: Tensor, quantity: str = LOG_ODDS) -> np.ndarray:
     """HiResCAM on the grid of the spectra, (batch, wavelength) float32: a weight for each channel and cell.
 
     As ``gradcam`` otherwise.
     """
-    return _on_grid(network, spectra, lambda a, g: (g * a).sum(dim=1))
+    return _on_grid(network, spectra, quantity, lambda a, g: (g * a).sum(dim=1))
 
 
-Map = Callable[[nn.Module, Tensor], np.ndarray]
+Map = Callable[[nn.Module, Tensor, str], np.ndarray]
 # Name in configs and cubes -> the map.
 MAPS: dict[str, Map] = {"gradcam": gradcam, "gradcam_reference": gradcam_reference, "hirescam": hirescam}
 
 
-def _on_grid(network: nn.Module, spectra: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> np.ndarray:
+def _on_grid(
+    network: nn.Module, spectra: Tensor, quantity: str, combine: Callable[[Tensor, Tensor], Tensor]
+) -> np.ndarray:
     layer = explained_layer(network)
     if layer is None:
         raise ConfigError(f"{type(network).__name__} has no convolution, so there is no activation map.")
-    cells = combine(*answer_and_gradient(network, layer, spectra)).double().numpy()
+    cells = combine(*answer_and_gradient(network, layer, spectra, quantity)).double().numpy()
     return place(cells, receptive_field(network, layer).centres(cells.shape[1]), spectra.shape[-1])
 
 
-def answer_and_gradient(network: nn.Module, layer: nn.Module, spectra: Tensor) -> tuple[Tensor, Tensor]:
-    """A layer's output and the gradient of the log-odds there, both (batch, channel, cell)."""
+def answer_and_gradient(
+    network: nn.Module, layer: nn.Module, spectra: Tensor, quantity: str = LOG_ODDS
+) -> tuple[Tensor, Tensor]:
+    """A layer's output and the gradient of what is explained there, both (batch, channel, cell)."""
     answers: list[Tensor] = []
     hook = layer.register_forward_hook(lambda module, inputs, output: answers.append(output))
     try:
         with torch.enable_grad():
             # The gradient needs a graph even where no weight asks for one.
-            odds = log_odds(network)(spectra.detach().requires_grad_())
-            (gradient,) = torch.autograd.grad(odds.sum(), answers[0])
+            value = explained(network, quantity)(spectra.detach().requires_grad_())
+            (gradient,) = torch.autograd.grad(value.sum(), answers[0])
     finally:
         hook.remove()
     return answers[0].detach(), gradient

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from preflare.explain.target import LOG_ODDS, QUANTITIES
+
 # What a call and each of its tiles cost beside arithmetic, in multiply-adds for each column.
 CALL, TILE = 150, 30
 # Columns (pairs of a spectrum and a sample) at a time: what they take should stay in a processor's cache.
@@ -131,25 +133,36 @@ def where_positive(values: Tensor, sign: Tensor, out: Tensor | None = None) -> T
 
 
 class Chain:
-    """A lowered network: the log-odds of PF, and the sums that expected gradients need.
+    """A lowered network: the log-odds of PF, what is explained, and the sums that expected gradients need.
 
-    first: the affine map of a spectrum; steps: those between; last: (1, rows) and a number, to the log-odds.
+    first: the affine map of a spectrum; steps: those between; logits: (2, rows) and two numbers, to AR and PF.
+    quantity: what is explained, of target.QUANTITIES.
     """
 
-    def __init__(self, first: Affine, steps: Sequence[Step], last: Affine) -> None:
+    def __init__(self, first: Affine, steps: Sequence[Step], logits: Affine, quantity: str) -> None:
         self.first = first
         self.steps = tuple(steps)
-        self.last = last
+        self.odds = _sum(logits, QUANTITIES[LOG_ODDS].weights)
+        self.last = _sum(logits, QUANTITIES[quantity].weights)
+        self.squashed = QUANTITIES[quantity].squashed
         self.sums = bands(first.matrix, extra=1)
 
     def log_odds(self, spectra: Tensor) -> Tensor:
         """(n,) of spectra (n, wavelength)."""
+        return self._answer(spectra, self.odds)
+
+    def explained(self, spectra: Tensor) -> Tensor:
+        """The quantity explained, (n,) of spectra (n, wavelength)."""
+        answer = self._answer(spectra, self.last)
+        return torch.sigmoid(answer) if self.squashed else answer
+
+    def _answer(self, spectra: Tensor, last: Affine) -> Tensor:
         parts = []
         for part in spectra.split(COLUMNS):
             rows, _ = self.first.forward(part.T.contiguous())
             for step in self.steps:
                 rows, _ = step.forward(rows)
-            parts.append(self.last.forward(rows)[0][0])
+            parts.append(last.forward(rows)[0][0])
         return torch.cat(parts)
 
     def along(self, baselines: Tensor, positions: Tensor) -> "Along":
@@ -196,22 +209,32 @@ class Along:
         return found.T.div(self.samples)
 
     def _gradient(self, ends: Tensor) -> Tensor:
-        """Of the log-odds before the first step, (row, spectrum x sample), on all paths to these ends."""
+        """Of what is explained before the first step, (row, spectrum x sample), on all paths to these ends."""
         rows = torch.addcmul(self.starts[:, None], ends[:, :, None], self.positions).view(len(ends), -1)
         kept = []
         for step in self.chain.steps:
             rows, saved = step.forward(rows)
             kept.append(saved)
         gradient = self.chain.last.matrix.T.expand(-1, rows.shape[1])
+        if self.chain.squashed:
+            value = torch.sigmoid(self.chain.last.forward(rows)[0])
+            gradient = gradient * (value * (1 - value))
         for step, saved in zip(reversed(self.chain.steps), reversed(kept), strict=True):
             gradient = step.backward(gradient, saved)
         return gradient
 
 
-def lower(network: nn.Module, points: int) -> Chain | None:
+def _sum(logits: Affine, weights: tuple[float, float]) -> Affine:
+    """The weighted sum of two logits."""
+    ar, pf = weights
+    return Affine.of(ar * logits.matrix[:1] + pf * logits.matrix[1:], ar * logits.bias[0] + pf * logits.bias[1])
+
+
+def lower(network: nn.Module, points: int, quantity: str = LOG_ODDS) -> Chain | None:
     """The network in evaluation mode as a chain; None if it is none, or has a layer that is not known here.
 
-    points: length of a spectrum. Numbers have the network's precision.
+    points: length of a spectrum. quantity: what is explained, of target.QUANTITIES.
+    Numbers have the network's precision.
     """
     network = copy.deepcopy(network).eval()
     calls = _calls(network, points)
@@ -242,9 +265,7 @@ def lower(network: nn.Module, points: int) -> Chain | None:
     last = _affine(group, shape, precision)
     if len(last.matrix) != 2:
         return None
-    chain = Chain(
-        steps[0], steps[1:], Affine.of(last.matrix[1:] - last.matrix[:1], last.bias[1:, 0] - last.bias[:1, 0])
-    )
+    chain = Chain(steps[0], steps[1:], last, quantity)
     return chain if _agrees(chain, network, points, precision) else None
 
 
@@ -361,7 +382,7 @@ def _agrees(chain: Chain, network: nn.Module, points: int, precision: torch.dtyp
     probe = torch.rand(64, points, dtype=precision, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         logits = network(probe[:, None])
-    expected = logits[:, 1] - logits[:, 0]
+    expected = QUANTITIES[LOG_ODDS](logits)
     return bool((chain.log_odds(probe) - expected).abs().max() <= 1e-4 * (1 + expected.abs().max()))
 
 

@@ -13,12 +13,17 @@
                                                             or 16     computed
     expected_gradients_spread    the same axes                        standard deviation over members, if several
     completeness         (repeat, step, slit)               float32   sum of expected gradients minus what it
-                                                                      should be, in log-odds, before any rounding
+                                                                      should be, in the unit of what is explained,
+                                                                      before any rounding
     gradcam, hirescam, gradcam_reference: those asked for
                          (repeat, step, slit, wavelength)   float32   signed; NaN where not computed or unsupported
                                                             or 16
-    paths/               observation, row, position (sample,)         where each baseline is from (its place in the
-                                                                      flattened shard) and how far along its path
+    paths/               observation, row (partition, sample)         where each baseline is from (its place in the
+                                                                      flattened shard)
+                         position (sample,)                           how far along its path
+                         partition (member,)                          whose baselines a member has
+
+What is explained is the attribute quantity: log_odds, probability, logit_pf or logit_ar. log_odds are always there.
 
 A network without convolution has no activation maps. Cubes are derived data: one that was made in another way is
 replaced. Files are written beside their place and renamed into it.
@@ -36,7 +41,7 @@ from preflare import __version__
 from preflare.data.shard import AXES
 from preflare.errors import RunError
 
-SCHEMA = 2
+SCHEMA = 3
 
 Attribute = str | int | float | bool
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from preflare.explain.chain import COLUMNS, lower
-from preflare.explain.target import log_odds
+from preflare.explain.target import LOG_ODDS, explained, log_odds
 
 # Spectra of one member that a worker takes at a time.
 TASK = 128
@@ -31,19 +31,30 @@ class Explainable(Protocol):
 
     def log_odds(self, spectra: Tensor) -> Tensor: ...
 
+    def explained(self, spectra: Tensor) -> Tensor: ...
+
     def along(self, baselines: Tensor, positions: Tensor) -> Attribute: ...
 
 
 class Differentiated:
     """Any network (batch, 1, wavelength) -> (batch, 2), by automatic differentiation."""
 
-    def __init__(self, network: nn.Module) -> None:
-        self.explained = log_odds(copy.deepcopy(network).eval().requires_grad_(False))
+    def __init__(self, network: nn.Module, quantity: str = LOG_ODDS) -> None:
+        network = copy.deepcopy(network).eval().requires_grad_(False)
+        self._odds = log_odds(network)
+        self._explained = explained(network, quantity)
 
     def log_odds(self, spectra: Tensor) -> Tensor:
         """(n,) of spectra (n, wavelength)."""
+        return self._answer(spectra, self._odds)
+
+    def explained(self, spectra: Tensor) -> Tensor:
+        """The quantity explained, (n,) of spectra (n, wavelength)."""
+        return self._answer(spectra, self._explained)
+
+    def _answer(self, spectra: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         with torch.no_grad():
-            return torch.cat([self.explained(part[:, None]) for part in spectra.split(COLUMNS)])
+            return torch.cat([function(part[:, None]) for part in spectra.split(COLUMNS)])
 
     def along(self, baselines: Tensor, positions: Tensor) -> Attribute:
         """As ``Chain.along``."""
@@ -62,13 +73,13 @@ class Differentiated:
     def _gradient(self, spectra: Tensor) -> Tensor:
         with torch.enable_grad():
             leaf = spectra.requires_grad_()
-            (gradient,) = torch.autograd.grad(self.explained(leaf).sum(), leaf)
+            (gradient,) = torch.autograd.grad(self._explained(leaf).sum(), leaf)
         return gradient
 
 
-def member(network: nn.Module, points: int) -> Explainable:
+def member(network: nn.Module, points: int, quantity: str = LOG_ODDS) -> Explainable:
     """The network by the fast path if it is a chain of known layers, else by the generic one."""
-    return lower(network, points) or Differentiated(network)
+    return lower(network, points, quantity) or Differentiated(network, quantity)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +87,7 @@ class Attributions:
     """What members say of spectra; member axis first.
 
     attributions: (member, n, wavelength). log_odds: (member, n). residual: (member, n), the sum of attributions
-    minus (F(x) - mean F of the baselines), in log-odds.
+    minus (F(x) - mean F of the baselines), in the unit of the quantity F that is explained.
     """
 
     attributions: Tensor
@@ -87,20 +98,33 @@ class Attributions:
 class Engine:
     """Members that explain spectra along fixed paths.
 
-    members: networks, all of one length of spectra. baselines: (sample, wavelength); positions: (sample,), both of
-    the networks' precision. workers: threads; the answer does not depend on them.
+    networks: all of one length of spectra, or members made of them before. baselines: (sample, wavelength), or
+    (member, sample, wavelength) if each member has its own; positions: (sample,), both of the networks' precision.
+    workers: threads; the answer does not depend on them. quantity: what is explained, of target.QUANTITIES.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], baselines: Tensor, positions: Tensor, workers: int) -> None:
-        self.members = [member(network, baselines.shape[1]) for network in networks]
-        self.along = [one.along(baselines, positions) for one in self.members]
+    def __init__(
+        self,
+        networks: Sequence[nn.Module | Explainable],
+        baselines: Tensor,
+        positions: Tensor,
+        workers: int,
+        quantity: str = LOG_ODDS,
+    ) -> None:
+        each = baselines if baselines.ndim == 3 else baselines.expand(len(networks), -1, -1)
+        self.members = [
+            member(one, baselines.shape[-1], quantity) if isinstance(one, nn.Module) else one for one in networks
+        ]
+        self.along = [one.along(own, positions) for one, own in zip(self.members, each, strict=True)]
         self.workers = workers
-        self.reference = torch.stack([one.log_odds(baselines).double().mean() for one in self.members])
+        self.reference = torch.stack(
+            [one.explained(own).double().mean() for one, own in zip(self.members, each, strict=True)]
+        )
 
     def __call__(self, spectra: Tensor) -> Attributions:
         """Explain spectra (n, wavelength)."""
         found = spectra.new_empty(len(self.members), *spectra.shape)
-        odds = spectra.new_empty(len(self.members), len(spectra))
+        odds, answer = (spectra.new_empty(len(self.members), len(spectra)) for _ in range(2))
         starts = range(0, len(spectra), TASK)
         tasks = [(number, slice(start, start + TASK)) for start in starts for number in range(len(self.members))]
 
@@ -108,6 +132,7 @@ class Engine:
             number, rows = task
             found[number, rows] = self.along[number](spectra[rows])
             odds[number, rows] = self.members[number].log_odds(spectra[rows])
+            answer[number, rows] = self.members[number].explained(spectra[rows])
 
         with one_thread_each():
             if min(self.workers, len(tasks)) == 1:
@@ -118,7 +143,7 @@ class Engine:
                 with ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                     for _ in pool.map(work, tasks):
                         pass
-        expected = odds.double() - self.reference[:, None]
+        expected = answer.double() - self.reference[:, None]
         return Attributions(found, odds, (found.sum(dim=2, dtype=torch.float64) - expected).to(found.dtype))
 
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from preflare.data.partition import CLASSES
 from preflare.data.shard import Shard, open_all
 from preflare.errors import ConfigError, ShardError
-from preflare.explain import activation_maps, assessment, cube, ensemble
+from preflare.explain import activation_maps, cube, ensemble, target, trial
 from preflare.explain.committee import Committee
 from preflare.explain.cube import Attribute, Cube
 from preflare.explain.engine import cores
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 class Explanation:
     """How observations are explained.
 
+    explained: what is explained, of target.QUANTITIES.
     checkpoint: best, best_mean, last or averaged. spectra: "clean", or "all" that miss no wavelength.
     sample: attributions are computed for that many spectra of an observation, drawn at random by ``seed`` from
         those scored in the analysis window; None for every spectrum scored.
@@ -55,6 +56,7 @@ class Explanation:
     faithfulness: spectra of the runs' own observations that the explanations are put to the test on; 0 for none.
     """
 
+    explained: str
     checkpoint: str
     spectra: str
     sample: int | None
@@ -68,6 +70,7 @@ class Explanation:
     expected_gradients: ExpectedGradients
 
     def __post_init__(self) -> None:
+        target.check_quantity(self.explained)
         if self.spectra not in ("clean", "all"):
             raise ConfigError(f"spectra is {self.spectra!r}, expected clean or all.")
         ensemble.check_choice(self.members)
@@ -117,6 +120,7 @@ class Explanation:
             self.expected_gradients,
             self.seed,
             self.workers or cores(),
+            self.explained,
         )
         trained_on = by.runs[0].record["trained_on"]["origin"]
         foreign = sorted({shard.header.origin for shard in shards} - {trained_on})
@@ -139,38 +143,18 @@ class Explanation:
                         log.info("%s was made in another way; it is replaced.", path)
                     self._explain(work, shard, path, attributes, progress)
                 cubes.append(Cube.open(path))
-        tested = by.folder.cubes / "faithfulness.csv"
-        if where is None and self.faithfulness and not (already == len(shards) and tested.is_file()):
-            assessment.write(tested, self._assess(work, shards, cubes))
+        if where is None and self.faithfulness and not (already == len(shards) and trial.is_held(by.folder.cubes)):
+            trial.forget(by.folder.cubes)
+            trial.hold(work, shards, cubes, self.faithfulness)
         if already:
             log.info("%d of %d observations were already explained in this way.", already, len(shards))
         return cubes
-
-    def _assess(self, work: Work, shards: Sequence[Shard], cubes: Sequence[Cube]) -> list[assessment.Row]:
-        """Of those who explained the first observation, on spectra of all that they explained."""
-        members = cubes[0].attributes["members"]
-        theirs = [(s, c) for s, c in zip(shards, cubes, strict=True) if c.attributes["members"] == members]
-        stream = np.random.default_rng(self.seed)
-        spectra, after, before = [], [], []
-        for number, (shard, one) in enumerate(theirs):
-            index = one.explained()
-            share = len(range(number, self.faithfulness, len(theirs)))
-            chosen = np.sort(stream.choice(index, min(share, len(index)), replace=False))
-            spectra.append(_gather(shard, "spectra", chosen))
-            if "changed_normalised" in shard.truth:
-                after.append(_gather(shard, "truth/changed_normalised", chosen) > 0)
-                before.append(_gather(shard, "truth/changed", chosen) > 0)
-        together = torch.from_numpy(np.concatenate(spectra))
-        truth = assessment.Truth(np.concatenate(after), np.concatenate(before)) if after else None
-        committee, paths, _ = work.committee(theirs[0][0])
-        methods = assessment.usual(together, paths, work.maps, work.workers)
-        return assessment.assess(methods, committee.networks, together, paths, truth)
 
     def _explain(
         self, work: Work, shard: Shard, path: Path, attributes: Mapping[str, Attribute], progress: Progress
     ) -> None:
         phase = shard.read("phase")
-        committee, paths, source = work.committee(shard)
+        committee, source = work.committee(shard)
         task = progress.add_task(f"{shard.name} scores", total=int(np.prod(shard.shape[:3])))
         parts = Parts(path.with_name(f".{path.stem}.parts"), attributes)
         line = instantiate(work.by.runs[0].config.line)
@@ -200,7 +184,7 @@ class Explanation:
             phase,
             scores,
             attributions(),
-            source | {"position": paths.positions.numpy()},
+            source,
             self.precision,
             {**attributes, "explained": len(index)},
         )
@@ -249,16 +233,6 @@ def _read(shard: Shard, repeats: slice) -> tuple[np.ndarray, np.ndarray]:
     """Spectra and quality of some repeats, without the rest of the shard."""
     with h5py.File(shard.path, "r", locking="best-effort") as file:
         return file["spectra"][repeats], file["quality"][repeats]
-
-
-def _gather(shard: Shard, name: str, index: np.ndarray) -> np.ndarray:
-    """Rows of a dataset on (repeat, step, slit, wavelength) at increasing flattened positions, (n, wavelength)."""
-    per_repeat = shard.shape[1] * shard.shape[2]
-    with h5py.File(shard.path, "r", locking="best-effort") as file:
-        rows = [file[name][repeat].reshape(per_repeat, -1) for repeat in np.unique(index // per_repeat)]
-    return np.concatenate(rows)[
-        np.searchsorted(np.unique(index // per_repeat), index // per_repeat) * per_repeat + index % per_repeat
-    ]
 
 
 def _spans(shard: Shard) -> Iterator[slice]:

@@ -6,29 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from hydra.utils import instantiate
 from torch import nn
 
-from preflare.data.batches import SpectraDataset
-from preflare.data.datamodule import FlareDataModule
 from preflare.data.shard import Shard
-from preflare.data.stream import StreamedSpectra
 from preflare.explain import activation_maps
 from preflare.explain.committee import Committee
 from preflare.explain.cube import Attribute
-from preflare.explain.engine import Engine
+from preflare.explain.distance import HiddenDistance
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.expected_gradients import ExpectedGradients, Paths
 from preflare.explain.parts import Arrays
-from preflare.explain.representatives import by_chance, forward
-from preflare.explain.target import QUANTITY
-from preflare.figures import representatives, style
+from preflare.explain.representatives import forward
+from preflare.explain.side import Side
 
-# Training spectra that distances are measured from, and that representatives are chosen by.
-TRAINING, SAMPLE = 4096, 200
-# Random choices of members that the chosen ones are compared with.
-DRAWS = 200
+# Training spectra that representatives are chosen by.
+SAMPLE = 200
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +39,7 @@ class Work:
         method: ExpectedGradients,
         seed: int,
         workers: int,
+        quantity: str,
     ) -> None:
         self.by = by
         self.home = home
@@ -56,67 +49,109 @@ class Work:
         self.method = method
         self.seed = seed
         self.workers = workers
+        self.quantity = quantity
         self.networks = [one.network(checkpoint) for one in by.runs]
         self.digests = [_digest(network) for network in self.networks]
         self.maps = tuple(maps)
         if maps and activation_maps.explained_layer(self.networks[0]) is None:
             log.info("%s has no convolution: the cubes have no activation maps.", type(self.networks[0]).__name__)
             self.maps = ()
-        self._data: dict[str, FlareDataModule] = {}
+        self._sides: dict[str, Side] = {}
+        self._paths: dict[tuple[str, str | None], tuple[Paths, Arrays]] = {}
+        self._distances: dict[int, HiddenDistance] = {}
         self._chosen: dict[tuple[int, ...], list[int]] = {}
-        self._committees: dict[object, tuple[Committee, Paths, Arrays]] = {}
+        self._committee: tuple[object, Committee, Arrays] | None = None
+
+    def candidates(self, shard: Shard) -> list[int]:
+        """Who may explain an observation."""
+        return self.by.candidates(self.choice, self.by.sides(shard.name, shard.digest))
 
     def members(self, shard: Shard) -> list[int]:
         """Who explains an observation."""
-        candidates = self.by.candidates(self.choice, self.by.sides(shard.name, shard.digest))
+        candidates = self.candidates(shard)
         if self.choice != "representative" or len(candidates) <= self.count:
             return candidates
-        if tuple(candidates) not in self._chosen:
-            data = self._train(candidates[0])
-            train = data.datasets["train"]
-            paths = self._paths(train, None)
-            stream = np.random.default_rng(self.seed)
-            rows = np.sort(stream.choice(len(train), min(SAMPLE, len(train)), replace=False))
-            engine = Engine([self.networks[one] for one in candidates], paths.baselines, paths.positions, self.workers)
-            said = engine(train.spectra[torch.from_numpy(rows)][:, 0]).attributions.numpy()
-            taken, errors = forward(said, self.count)
+        key = tuple(candidates)
+        if key not in self._chosen:
+            spectra, _ = self.side(candidates[0]).some(SAMPLE)
+            taken, errors = forward(self.seated(candidates).engine(spectra[:, 0]).attributions.numpy(), self.count)
             log.info(
                 "%d of %d members stand for all: their mean attribution misses that of all by %.1f%%.",
                 len(taken),
                 len(candidates),
                 100 * errors[-1],
             )
-            chance = by_chance(said, self.count, DRAWS, self.seed)
-            figure = representatives.draw(errors, chance, f"of {len(candidates)} members, on {len(rows)} spectra")
-            self.by.folder.cubes.mkdir(exist_ok=True)
-            (self.by.folder.cubes / "representatives.png").write_bytes(style.png(figure))
-            self._chosen[tuple(candidates)] = sorted(candidates[one] for one in taken)
-        return self._chosen[tuple(candidates)]
+            self._chosen[key] = sorted(candidates[one] for one in taken)
+        return self._chosen[key]
 
-    def committee(self, shard: Shard) -> tuple[Committee, Paths, Arrays]:
-        """Those who explain an observation, their paths, and where the baselines are from."""
+    def committee(self, shard: Shard) -> tuple[Committee, Arrays]:
+        """Those who explain an observation, and where their baselines are from and how far along the paths.
+
+        observation, row: (partition, sample); position: (sample,); partition: (member,), the place of its own.
+        """
         members = self.members(shard)
-        data = self._train(members[0])
-        train = data.datasets["train"]
-        inside = shard.name if shard.name in train.names else None
-        key = (tuple(members), inside)
-        if key not in self._committees:
-            paths = self._paths(train, inside)
-            stream = np.random.default_rng(self.seed)
-            some = np.sort(stream.choice(len(train), min(TRAINING, len(train)), replace=False))
-            owner = train.observation.numpy()
-            rows = np.concatenate([data.partition.rows["train"][name] for name in train.names])
-            made = Committee(
+        key = (tuple(members), tuple(self._without(one, shard) for one in members))
+        if self._committee is None or self._committee[0] != key:
+            paths = [self._paths_of(one, self._without(one, shard)) for one in members]
+            committee = Committee(
                 [self.networks[one] for one in members],
-                paths,
-                train.spectra[torch.from_numpy(some)],
-                train.labels[torch.from_numpy(some)],
+                [one for one, _ in paths],
+                [self._distance(one) for one in members],
                 self.maps,
                 self.workers,
+                self.quantity,
             )
-            source = {"observation": np.array([train.names[owner[row]] for row in paths.rows], dtype="S")}
-            self._committees = {key: (made, paths, source | {"row": rows[paths.rows].astype(np.int64)})}
-        return self._committees[key]
+            sources = {self.partition(one): source for one, (_, source) in zip(members, paths, strict=True)}
+            places = list(sources)
+            source = {name: np.stack([one[name] for one in sources.values()]) for name in ("observation", "row")}
+            source["position"] = committee.paths[0].positions.numpy()
+            source["partition"] = np.array([places.index(self.partition(one)) for one in members])
+            self._committee = (key, committee, source)
+            # The paths without an observation serve it alone.
+            self._paths = {key: found for key, found in self._paths.items() if key[1] is None}
+        return self._committee[1:]
+
+    def seated(self, members: Sequence[int]) -> Committee:
+        """These members, to explain what none of them was trained with by expected gradients alone."""
+        networks = [self.networks[one] for one in members]
+        return Committee(networks, self.paths(members, self.method), [], [], self.workers, self.quantity)
+
+    def paths(self, members: Sequence[int], method: ExpectedGradients) -> list[Paths]:
+        """For each member, of its own side; those who share a side share them."""
+        if method == self.method:
+            return [self._paths_of(one, None)[0] for one in members]
+        made = {self.partition(one): one for one in members}
+        found = {key: self.side(one).paths(method)[0] for key, one in made.items()}
+        return [found[self.partition(one)] for one in members]
+
+    def partition(self, member: int) -> str:
+        """What tells the partition of a member from others."""
+        return str(self.by.runs[member].record["partition"])
+
+    def side(self, member: int) -> Side:
+        """The training side of a member; those who share a partition share it, and one is in memory at a time."""
+        key = self.partition(member)
+        if key not in self._sides:
+            self._sides = {key: Side.of(self.by.runs[member], self.home, self.seed)}
+        return self._sides[key]
+
+    def _without(self, member: int, shard: Shard) -> str | None:
+        """The observation, if the member was trained with it, also from another shard."""
+        return shard.name if shard.name in self.by.runs[member].record["partition"]["sides"]["train"] else None
+
+    def _paths_of(self, member: int, without: str | None) -> tuple[Paths, Arrays]:
+        key = (self.partition(member), without)
+        if key not in self._paths:
+            self._paths[key] = self.side(member).paths(self.method, without)
+        return self._paths[key]
+
+    def _distance(self, member: int) -> HiddenDistance:
+        if member not in self._distances:
+            key = self.partition(member)
+            mine = [one for one in range(len(self.by.runs)) if self.partition(one) == key]
+            made = self.side(member).distances(self.networks[one] for one in mine)
+            self._distances |= dict(zip(mine, made, strict=True))
+        return self._distances[member]
 
     def about(self, shard: Shard) -> dict[str, Attribute]:
         """What a cube says of who explained the observation, and how."""
@@ -125,7 +160,7 @@ class Work:
         shown = sides[members[0]] if len({sides[one] for one in members}) == 1 else "mixed"
         first = self.by.runs[members[0]].record
         return {
-            "quantity": QUANTITY,
+            "quantity": self.quantity,
             "run": str(self.by.folder.path.resolve()),
             "members": " ".join(self.by.name(one) for one in members),
             "member_count": len(members),
@@ -159,24 +194,6 @@ class Work:
         name = next(name for name, module in network.named_modules() if module is layer)
         field = activation_maps.receptive_field(network, layer)
         return f"layer {name}, cell j at point {field.first:g} + {field.step} j, linear between centres, no ReLU"
-
-    def _paths(self, train: SpectraDataset | StreamedSpectra, without: str | None) -> Paths:
-        allowed = np.ones(len(train), dtype=bool)
-        if without is not None:
-            allowed = train.observation.numpy() != train.names.index(without)
-        return self.method.paths(train.spectra, train.labels.numpy(), allowed)
-
-    def _train(self, member: int) -> FlareDataModule:
-        """The data of a member; those who share a partition share them."""
-        run = self.by.runs[member]
-        key = str(run.record["partition"])
-        if key not in self._data:
-            config = run.config.data.copy()
-            config.root = str(self.home)
-            data: FlareDataModule = instantiate(config)
-            data.setup()
-            self._data = {key: data}
-        return self._data[key]
 
 
 def _digest(network: nn.Module) -> str:

@@ -7,13 +7,12 @@ from matplotlib.ticker import MaxNLocator
 from preflare.figures import style
 
 
-def draw(chosen: np.ndarray, drawn: np.ndarray, remark: str) -> Figure:
+def draw(chosen: np.ndarray, middle: np.ndarray, low: np.ndarray, high: np.ndarray, remark: str) -> Figure:
     """Relative RMS difference from the mean attribution of all members.
 
-    chosen: (m,) after each member chosen. drawn: (draws, m) of members drawn at random: median and 5 to 95%.
+    chosen: (m,) after each member chosen. middle, low, high: (m,) median, 5 and 95% of members drawn at random.
     """
     numbers = np.arange(1, len(chosen) + 1)
-    low, middle, high = np.quantile(drawn, [0.05, 0.5, 0.95], axis=0)
     with style.applied():
         figure = Figure(figsize=(6.4, 4.0), layout="constrained")
         axes = figure.add_subplot()

@@ -13,6 +13,7 @@ from preflare.run import Run
 
 # Attribute of a cube -> key of explain.py.
 KEYS = {
+    "quantity": "explained",
     "checkpoint": "checkpoint",
     "spectra": "spectra",
     "sample": "sample",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from preflare.explain.chain import Chain, bands, lower, product
+from preflare.explain.target import QUANTITIES
 
 POINTS = 60
 CONF = Path(__file__).resolve().parents[2] / "conf" / "model"
@@ -20,14 +21,15 @@ def draw(count: int, points: int = POINTS, seed: int = 0) -> Tensor:
     return torch.rand(count, points, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def slow(network: nn.Module, spectra: Tensor, baselines: Tensor, positions: Tensor) -> Tensor:
+def slow(
+    network: nn.Module, spectra: Tensor, baselines: Tensor, positions: Tensor, quantity: str = "log_odds"
+) -> Tensor:
     """Eq. C.2 pair by pair."""
     found = torch.zeros_like(spectra)
     for row, x in zip(found, spectra, strict=True):
         for b, a in zip(baselines, positions, strict=True):
             point = (b + a * (x - b)).requires_grad_()
-            logits = network(point[None, None])[0]
-            (gradient,) = torch.autograd.grad(logits[1] - logits[0], point)
+            (gradient,) = torch.autograd.grad(QUANTITIES[quantity](network(point[None, None])).sum(), point)
             row += (x - b) * gradient / len(positions)
     return found
 
@@ -77,6 +79,21 @@ def test_chains_of_every_kind(layers: list[nn.Module]) -> None:
         if isinstance(layer, nn.Conv1d):  # alive
             nn.init.ones_(layer.bias)
     check(nn.Sequential(*layers))
+
+
+@pytest.mark.parametrize("quantity", list(QUANTITIES))
+def test_every_quantity_may_be_explained(quantity: str) -> None:
+    torch.manual_seed(1)
+    network = nn.Sequential(nn.Conv1d(1, 3, 5), nn.ReLU(), nn.MaxPool1d(4), nn.Flatten(), nn.Linear(42, 2)).double()
+    chain = lower(network, POINTS, quantity)
+    assert chain is not None
+    spectra, baselines = draw(4, POINTS, 1), draw(7, POINTS, 2)
+    positions = torch.linspace(0.05, 0.95, 7, dtype=torch.float64)
+    logits = network(spectra[:, None]).detach()
+    torch.testing.assert_close(chain.explained(spectra), QUANTITIES[quantity](logits), rtol=0, atol=1e-12)
+    torch.testing.assert_close(chain.log_odds(spectra), logits[:, 1] - logits[:, 0], rtol=0, atol=1e-12)
+    found = chain.along(baselines, positions)(spectra)
+    torch.testing.assert_close(found, slow(network, spectra, baselines, positions, quantity), rtol=0, atol=1e-12)
 
 
 def test_ties_fall_as_in_pytorch() -> None:

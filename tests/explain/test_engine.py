@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from preflare.explain import engine
 from preflare.explain.chain import Chain
 from preflare.explain.engine import Differentiated, Engine, cores, member, one_thread_each
-from preflare.explain.target import log_odds
+from preflare.explain.target import QUANTITIES, explained, log_odds
 
 POINTS, SAMPLES = 240, 30
 CONF = Path(__file__).resolve().parents[2] / "conf" / "model"
@@ -92,6 +92,34 @@ def test_members_spectra_and_residuals_have_their_places() -> None:
         expected = Differentiated(one).along(baselines, positions)(spectra)
         torch.testing.assert_close(found.attributions[number], expected, rtol=0, atol=1e-6)
     assert found.residual.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("quantity", list(QUANTITIES))
+def test_captum_explains_the_same_quantity(quantity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, spectra, (baselines, positions) = network(), draw(4, 7), paths()
+    copies = np.tile(np.arange(SAMPLES), len(spectra))
+    monkeypatch.setattr(np.random, "choice", lambda n, size: copies)
+    monkeypatch.setattr(np.random, "uniform", lambda low, high, size: positions.double().numpy()[copies])
+    shap = GradientShap(explained(one, quantity))
+    expected = shap.attribute(spectra[:, None], baselines=baselines[:, None], n_samples=SAMPLES).detach()[:, 0]
+    value, reference = (explained(one, quantity)(some[:, None]).detach() for some in (spectra, baselines))
+    made, scale = Engine([one], baselines, positions, 1, quantity)(spectra), float(expected.abs().max())
+    torch.testing.assert_close(made.attributions[0], expected, rtol=0, atol=1e-5 * scale)
+    residual = expected.sum(dim=1) - (value - reference.mean())
+    torch.testing.assert_close(made.residual[0], residual, rtol=0, atol=1e-5)
+    generic = Differentiated(one, quantity)
+    torch.testing.assert_close(generic.along(baselines, positions)(spectra), expected, rtol=0, atol=1e-5 * scale)
+    torch.testing.assert_close(generic.explained(spectra), value)
+
+
+def test_each_member_may_have_baselines_of_its_own() -> None:
+    members, spectra, (_, positions) = [network(seed=s) for s in range(2)], draw(5, 8), paths()
+    baselines = torch.stack([draw(SAMPLES, 20), draw(SAMPLES, 21)])
+    found = Engine(members, baselines, positions, workers=2)(spectra)
+    for number, one in enumerate(members):
+        alone = Engine([one], baselines[number], positions, workers=1)(spectra)
+        torch.testing.assert_close(found.attributions[number], alone.attributions[0], rtol=0, atol=1e-7)
+        torch.testing.assert_close(found.residual[number], alone.residual[0], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["convnet", "gelu"])

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
-from preflare.explain.representatives import by_chance, forward
+from preflare.explain.representatives import by_chance, curve, forward
 
 
 def members(count: int = 12) -> np.ndarray:
@@ -53,3 +53,13 @@ def test_chance_is_what_it_says() -> None:
 def test_members_that_say_nothing() -> None:
     taken, errors = forward(np.zeros((3, 4, 5)), 2)
     assert len(taken) == 2 and not errors.any()
+
+
+def test_the_curve_is_the_choice_beside_chance() -> None:
+    attributions = members(5)
+    rows = curve(attributions, ["a", "b", "c", "d", "e"], seed=0)
+    taken, errors = forward(attributions, 5)
+    assert [row.member for row in rows] == ["abcde"[one] for one in taken]
+    np.testing.assert_allclose([row.error for row in rows], errors)
+    assert [row.members for row in rows] == [1, 2, 3, 4, 5]
+    assert all(row.error <= row.chance and row.chance_5 <= row.chance <= row.chance_95 for row in rows[:2])

@@ -24,7 +24,7 @@ MakeShard = Callable[..., Path]
 
 def explain(run: Run, *rest: Any) -> None:
     method = ExpectedGradients(4, 1, "herding", 0)
-    explanation = Explanation("best", "clean", 5, 0, "unseen", 9, ("hirescam",), "float32", 1, 0, method)
+    explanation = Explanation("log_odds", "best", "clean", 5, 0, "unseen", 9, ("hirescam",), "float32", 1, 0, method)
     explanation(Ensemble(run.folder, (run,)), *rest)
 
 
