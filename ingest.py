@@ -82,7 +82,8 @@ def main(config: DictConfig) -> None:
     line, source = instantiate(config.line), instantiate(config.source)
     console = Console()
     if isinstance(source, Simulation) and source.format == "fits":
-        _write_files(source, line, root / "fits", console)
+        # Also where somebody names that folder itself.
+        _write_files(source, line, root if root.name == "fits" else root / "fits", console)
         return
     found: dict[str, bool] = {}
     counts: dict[str, dict[str, int]] = {}
@@ -106,16 +107,22 @@ def main(config: DictConfig) -> None:
     new = sum(found.values())
     old = f", {len(found) - new} already there" if new < len(found) else ""
     console.print(f"{new} written{old}: {root}", soft_wrap=True)
+    if isinstance(source, Simulation) and source.spectra is not None:
+        held, asked = (
+            " and ".join(f"{count} {name}" for name, count in x.items()) for x in (source.held(), source.spectra)
+        )
+        console.print(f"The windows of the whole data set hold {held} spectra; {asked} were asked for.", soft_wrap=True)
 
 
 def _write_files(source: Simulation, line: Line, root: Path, console: Console) -> None:
-    entries = []
+    found = {}
     for recording in track(source.recordings(line), console=console, transient=True, disable=not console.is_terminal):
-        folder = files.write(recording, line, source.atom, source.detector, root)
-        entries.append(recording.entry)
-    files.write_catalog(entries, root / "catalog.csv")
+        folder, found[recording.entry.id] = files.write(recording, line, source.atom, source.detector, root)
+    files.write_catalog(source.entries(line), root / "catalog.csv")
+    new = sum(found.values())
+    old = f", {len(found) - new} already there" if new < len(found) else ""
     console.print(
-        f"{len(entries)} written as level-2 files: {root}. To ingest the last: "
+        f"{new} written as level-2 files{old}: {root}. To ingest the last: "
         f"python ingest.py source=folder source.path={folder} catalog={root / 'catalog.csv'} data.root=DIR",
         soft_wrap=True,
     )

@@ -1,11 +1,16 @@
 """A simulated observation as the level-2 files of the archive: int16 rasters, tables of exposures, a slit-jaw file.
 
 The files say that they are simulated in their primary header, ORIGIN. A raster file holds one repeat, a sit-and-stare
-all of them. The catalog beside them tells ingest what flared when.
+all of them. The catalog beside them tells ingest what flared when. An observation's folder appears at once and whole;
+the recipe in it says what it was made from.
 """
 
 import csv
-from collections.abc import Sequence
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, fields
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from preflare.errors import ConfigError
 from preflare.sun.catalog import COLUMNS, Entry
 from preflare.sun.level2 import ORIGIN, RASTER
 from preflare.sun.line import Line
@@ -34,50 +40,85 @@ IMAGE_TABLE = (
     "TIME PZTX PZTY EXPTIMES SLTPX1IX SLTPX2IX SUMSPTRS SUMSPATS DSRCSIX LUTIDS "
     f"{POINTING} {TEMPERATURES.format('SJI')}"
 ).split()
+RECIPE = "recipe.json"
+SPECTRA = 4096  # held in memory at once
 RADIUS = 6.957e8  # m, of the Sun
 DISTANCE = RADIUS / np.sin(np.radians(SOLAR_RADIUS / 3600))  # at which it has the simulation's radius
 
 
-def write(recording: Recording, line: Line, atom: Atom, detector: Detector, root: Path) -> Path:
-    """Write the whole observation, from its start to its flare's end, into ``root/<id>``, which it returns.
+def write(recording: Recording, line: Line, atom: Atom, detector: Detector, root: Path) -> tuple[Path, bool]:
+    """Write the whole observation, from its start to its flare's end, into ``root/<id>``.
 
-    What is there under the same names is replaced; each file appears whole or not at all. Holds one file's counts in
-    memory.
+    Returns that folder and whether it was written: one already there by the same recipe is left alone. Holds a few
+    thousand spectra in memory. Raises ConfigError if the folder holds anything else, or cannot be written to.
     """
-    folder = root / recording.entry.id
-    folder.mkdir(parents=True, exist_ok=True)
-    plan = recording.schedule
+    folder, scratch = root / recording.entry.id, root / f".{recording.entry.id}.part"
+    with _writing(root):
+        if folder.exists():
+            _check_same(folder, recording)
+            return folder, False
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        try:
+            _write_all(recording, line, atom, detector, scratch)
+            (scratch / RECIPE).write_text(json.dumps(recording.recipe, indent=1) + "\n")
+            os.replace(scratch, folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return folder, True
+
+
+def _write_all(recording: Recording, line: Line, atom: Atom, detector: Detector, folder: Path) -> None:
     exposures = np.arange(recording.times.size)
-    repeats = np.split(exposures, len(recording.times)) if plan.mode == RASTER else [exposures]
+    raster = recording.schedule.mode == RASTER
+    repeats = np.split(exposures, len(recording.times)) if raster else [exposures]
     for number, piece in enumerate(repeats):
         name = f"iris_l2_{recording.entry.id}_raster_t000_r{number:05d}.fits"
-        _save(_raster(recording, line, atom, detector, piece, len(repeats)), folder / name)
+        _write_raster(folder / name, recording, line, atom, detector, piece, len(repeats))
     passband = int(next(iter(atom.cores.values())))
     name = f"iris_l2_{recording.entry.id}_SJI_{passband}_t000.fits"
-    _save(_slit_jaw(recording, detector, film(recording, detector), passband), folder / name)
-    return folder
+    _slit_jaw(recording, detector, film(recording, detector), passband).writeto(folder / name)
+
+
+def _check_same(folder: Path, recording: Recording) -> None:
+    try:
+        found = json.loads((folder / RECIPE).read_text())
+        differing = sorted(key for key in {**found, **recording.recipe} if found.get(key) != recording.recipe.get(key))
+    except (OSError, ValueError, TypeError):
+        raise ConfigError(
+            f"{folder} is not a folder of simulated level-2 files: it has no readable {RECIPE}. Delete it, or choose "
+            "another folder with data.root=DIR."
+        ) from None
+    if differing:
+        raise ConfigError(
+            f"{folder} is already there from another simulation; these differ: {', '.join(differing)}. "
+            "Choose another folder with data.root=DIR, or delete it first."
+        )
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ConfigError(
+            f"No level-2 files can be written into {root} ({reason}). Choose another folder with data.root=DIR."
+        ) from error
 
 
 def write_catalog(entries: Sequence[Entry], path: Path) -> None:
-    """The entries as a file that ``catalog=FILE`` reads."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """The entries as a file that ``catalog=FILE`` reads. Raises ConfigError if it cannot be written."""
     scratch = path.with_name(f".{path.name}.part")
-    with scratch.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(COLUMNS)
-        for entry in entries:
-            cells = dict(zip((field.name for field in fields(entry)), astuple(entry), strict=True))
-            rows.writerow((cells | {"label": entry.label.name, "verified": "no"})[name] for name in COLUMNS)
-    scratch.replace(path)
-
-
-def _save(hdus: fits.HDUList, path: Path) -> None:
-    scratch = path.with_name(f".{path.name}.part")
-    try:
-        hdus.writeto(scratch, overwrite=True)
+    with _writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with scratch.open("w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerow(COLUMNS)
+            for entry in entries:
+                cells = dict(zip((field.name for field in fields(entry)), astuple(entry), strict=True))
+                rows.writerow((cells | {"label": entry.label.name, "verified": "no"})[name] for name in COLUMNS)
         scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _stored(counts: np.ndarray, detector: Detector) -> np.ndarray:
@@ -85,22 +126,11 @@ def _stored(counts: np.ndarray, detector: Detector) -> np.ndarray:
     return np.rint((counts - detector.zero) / detector.scale).astype(np.int16)
 
 
-def _image(stored: np.ndarray, detector: Detector, header: fits.Header, primary: bool = False) -> fits.ImageHDU:
-    hdu = (fits.PrimaryHDU if primary else fits.ImageHDU)(stored, header, do_not_scale_image_data=True)
-    hdu.header["BSCALE"], hdu.header["BZERO"] = detector.scale, detector.zero
-    return hdu
-
-
-def _raster(
-    recording: Recording, line: Line, atom: Atom, detector: Detector, exposures: np.ndarray, files: int
-) -> fits.HDUList:
+def _write_raster(
+    path: Path, recording: Recording, line: Line, atom: Atom, detector: Detector, exposures: np.ndarray, files: int
+) -> None:
     plan = recording.schedule
-    stored = np.empty((len(exposures), plan.slit, len(recording.native)), np.int16)
-    seconds = np.empty(len(exposures))
-    count = max(1, 4096 // plan.slit)
-    for at in range(0, len(exposures), count):
-        counts, seconds[at : at + count] = recording.counts(exposures[at : at + count])
-        stored[at : at + count] = _stored(counts, detector)
+    seconds = recording.seconds(exposures)
     time = recording.times.ravel()[exposures]
     x, y = recording.centre
     step = ARCSEC_PER_STEP if plan.mode == RASTER else 0.0
@@ -116,7 +146,12 @@ def _raster(
         SUMSPTRF=1,
     )
     primary.update(_window(line.detector, atom.window, recording.native[0], recording.native[-1], plan.slit))
-    header = fits.Header()
+    header = fits.Header(
+        {
+            "XTENSION": "IMAGE", "BITPIX": 16, "NAXIS": 3, "NAXIS1": len(recording.native), "NAXIS2": plan.slit,
+            "NAXIS3": len(exposures), "PCOUNT": 0, "GCOUNT": 1, "BSCALE": detector.scale, "BZERO": detector.zero,
+        }
+    )  # fmt: skip
     header.update(
         CTYPE1="WAVE", CUNIT1="Angstrom", CRVAL1=recording.native[0], CDELT1=detector.dispersion, CRPIX1=1.0,
         CTYPE2="HPLT-TAN", CUNIT2="arcsec", CRVAL2=y, CDELT2=plan.pixel, CRPIX2=(plan.slit + 1) / 2,
@@ -131,14 +166,15 @@ def _raster(
         "YCENIX": y,
         **dict.fromkeys(("SUMSPTRF", "SUMSPATF", "SUMSPTRN", "SUMSPATN", "PC1_1IX", "PC2_2IX", "PC3_3IX"), 1.0),
     }
-    return fits.HDUList(
-        [
-            fits.PrimaryHDU(header=primary),
-            _image(stored, detector, header),
-            _table(SPECTRA_TABLE, table, len(exposures)),
-            _frames(len(exposures)),
-        ]
-    )
+    fits.PrimaryHDU(header=primary).writeto(path)
+    image = fits.StreamingHDU(str(path), header)
+    count = max(1, SPECTRA // plan.slit)
+    for at in range(0, len(exposures), count):
+        image.write(_stored(recording.counts(exposures[at : at + count])[0], detector))
+    image.close()
+    with fits.open(path, mode="append") as hdus:
+        hdus.append(_table(SPECTRA_TABLE, table, len(exposures)))
+        hdus.append(_frames(len(exposures)))
 
 
 def _slit_jaw(recording: Recording, detector: Detector, images: Film, passband: int) -> fits.HDUList:
@@ -166,10 +202,9 @@ def _slit_jaw(recording: Recording, detector: Detector, images: Film, passband: 
         "PC1_2IX": 1e-12,
         "PC2_1IX": -1e-12,
     }
-    stored = _stored(images.counts, detector)
-    return fits.HDUList(
-        [_image(stored, detector, header, primary=True), _table(IMAGE_TABLE, table, count), _frames(count)]
-    )
+    image = fits.PrimaryHDU(_stored(images.counts, detector), header, do_not_scale_image_data=True)
+    image.header["BSCALE"], image.header["BZERO"] = detector.scale, detector.zero
+    return fits.HDUList([image, _table(IMAGE_TABLE, table, count), _frames(count)])
 
 
 def _primary(recording: Recording, time: np.ndarray, instrument: str, seconds: np.ndarray) -> fits.Header:

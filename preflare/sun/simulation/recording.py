@@ -1,8 +1,8 @@
 """One simulated observation: what the camera records of its scene, as counts, blocks of spectra and truth."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from preflare.sun.level2 import Taps, resample
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Label, Observation, iso
 from preflare.sun.quality import assess, off_limb
+from preflare.sun.recipe import Plain, recipe
 from preflare.sun.simulation import xrays
 from preflare.sun.simulation.look import start_of
 from preflare.sun.simulation.profiles import LIGHT, Shapes, photosphere, radiance
@@ -82,7 +83,6 @@ class Recording:
     def _header(self) -> Header:
         plan, source, cut, line = self.schedule, self._source, self.cut, self._line
         x, y = self.centre
-        chosen = {key: getattr(line, key) for key in ("detector", "start", "stop", "points", "cores", "rules")}
         return Header(
             id=self.entry.id,
             label=cut.label,
@@ -111,22 +111,15 @@ class Recording:
                 # Whether precursors, should there be any, become more frequent towards onset; drawn for either class.
                 "rising": int(self.scene.rising),
             },
-            recipe=flatten("line", chosen)
-            | flatten("window", source.window)
-            | flatten(
-                "simulation",
-                {
-                    "version": VERSION,
-                    "seed": source.seed,
-                    "precursors": source.precursors,
-                    "confounder": source.confounder,
-                    "spectra": source.spectra,
-                    "atom": source.atom,
-                    "programme": source.programme,
-                    "detector": source.detector,
-                },
-            ),
+            recipe=self.recipe,
         )
+
+    @property
+    def recipe(self) -> dict[str, Plain]:
+        """Every choice that decides what comes out."""
+        names = ("seed", "precursors", "confounder", "spectra", "atom", "programme", "detector")
+        numbers = {name: getattr(self._source, name) for name in names}
+        return recipe(self._line, self._source.window, {"version": VERSION} | numbers)
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -186,6 +179,12 @@ class Recording:
         x, y, time = np.broadcast_arrays(across[:, None], self.along, self.times.ravel()[exposures][:, None])
         return x.ravel(), y.ravel(), time.ravel()
 
+    def seconds(self, exposures: np.ndarray) -> np.ndarray:
+        """Exposure times of some exposures, (exposure,) float32 s; 0 where one did not arrive."""
+        lose = self._source.detector.lose
+        lost = [bool(lose(self.random(EXPOSURE, number), 1)[0]) for number in exposures.tolist()]
+        return np.where(lost, np.float32(0), np.float32(self.schedule.exposure))
+
     def _record(self, exposures: np.ndarray, pure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Counts (exposure, slit, native) in DN and exposure times (exposure,) in s, of radiance alike."""
         detector = self._source.detector
@@ -235,16 +234,3 @@ class Recording:
 def identity(id: str) -> tuple[int, ...]:
     """The numbers of an observation's id, which key its streams of random numbers."""
     return tuple(int(part) for part in id.split("_"))
-
-
-def flatten(prefix: str, value: object) -> dict[str, Any]:
-    """A dataclass, mapping or sequence as dotted key -> plain value."""
-    if is_dataclass(value):
-        items = [(field.name, getattr(value, field.name)) for field in fields(value)]
-    elif isinstance(value, Mapping):
-        items = list(value.items())
-    elif isinstance(value, (tuple, list)):
-        return {prefix: ", ".join(str(item) for item in value)}
-    else:
-        return {prefix: value}
-    return {key: plain for name, item in items for key, plain in flatten(f"{prefix}.{name}", item).items()}

@@ -26,8 +26,9 @@ class Simulation:
 
     seed: of every random number. precursors: factor on how often PF observations show precursors; at 0 AR and PF
     are one distribution. confounder: by how many standard deviations PF observations lie closer to disc centre than
-    AR observations, which has nothing to do with flares. spectra: how many the analysis windows hold, in all (half of
-    them AR) or by class; None: as many as the programme says. observations: names of those wanted, None for all;
+    AR observations, which has nothing to do with flares. spectra: how many the analysis windows are to hold, in all
+    (half of them AR) or by class, as near as slits of whole pixels come to it; None: as many as the programme says.
+    observations: names of those wanted, None for all;
     each is the same either way. format: "shards", or "fits" where ingest is to write level-2 files instead.
     Raises ConfigError for a number that cannot be meant, and for an observation that is not in the catalog.
     """
@@ -90,6 +91,10 @@ class Simulation:
         for entry in self._entries:
             yield Recording(self, entry, line)
 
+    def entries(self, line: Line) -> list[Entry]:
+        """What a catalog would say of all observations there are, wanted or not."""
+        return [Recording(self, entry, line).entry for entry in self._catalog]
+
     def random(self, purpose: int, *key: int) -> np.random.Generator:
         """The stream of random numbers for one purpose and key."""
         return np.random.default_rng(np.random.SeedSequence([self.seed, purpose, *key]))
@@ -105,11 +110,12 @@ class Simulation:
         return looks.draw(self.random(LOOK, *identity(entry.id)), region, towards)
 
     def schedule(self, entry: Entry) -> Schedule:
-        """When and how an observation is recorded; with ``spectra``, its slit is as long as that needs."""
+        """When and how an observation is recorded; with ``spectra``, its slit is as long as that needs.
+
+        Raises ConfigError if the shortest slits hold more spectra than are wanted.
+        """
         plan = self._drawn(entry)
-        if self.spectra is None:
-            return plan
-        return replace(plan, slit=max(SHORTEST_SLIT, round(plan.slit * self._stretch[entry.label])))
+        return plan if self.spectra is None else replace(plan, slit=self._slits[entry.id])
 
     def told(self, entry: Entry, plan: Schedule) -> Entry:
         """The catalog's entry as it would be had this observation been made; without a flare class."""
@@ -130,23 +136,63 @@ class Simulation:
         return self.programme.draw(self.random(SCHEDULE, *identity(entry.id)))
 
     @cached_property
-    def _stretch(self) -> dict[Label, float]:
-        """Class -> factor on the programme's slits that gives the number of spectra asked for."""
-        drawn = dict.fromkeys((Label.AR, Label.PF), 0)
-        for entry in self._catalog:
-            plan = self._drawn(entry)
-            phase = self.window.cut(entry.id, looks.start_of(entry.id), plan.times, self.told(entry, plan)).phase
-            drawn[entry.label] += int((phase == Phase.PREFLARE).sum()) * plan.slit
+    def _slits(self) -> dict[str, int]:
+        """Id -> length of the slit, so that the windows of each class hold as many spectra as asked for."""
         assert self.spectra is not None
-        return {label: self.spectra[label.name] / count for label, count in drawn.items()}
+        found: dict[str, int] = {}
+        for label in (Label.AR, Label.PF):
+            entries = [entry for entry in self._catalog if entry.label is label]
+            plans = [self._drawn(entry) for entry in entries]
+            exposures = [self._exposures(entry, plan) for entry, plan in zip(entries, plans, strict=True)]
+            slits = lengths(np.array([plan.slit for plan in plans]), np.array(exposures), self.spectra[label.name])
+            if slits is None:
+                raise ConfigError(
+                    f"simulation.spectra asks for {self.spectra[label.name]} {label.name} spectra in the windows; "
+                    f"expected {SHORTEST_SLIT * sum(exposures)} or more, which the shortest slits give. Ask for more, "
+                    "or for fewer exposures (simulation.programme.cadences)."
+                )
+            found |= {entry.id: int(slit) for entry, slit in zip(entries, slits, strict=True)}
+        return found
+
+    def _exposures(self, entry: Entry, plan: Schedule) -> int:
+        """How many exposures lie in the analysis window."""
+        cut = self.window.cut(entry.id, looks.start_of(entry.id), plan.times, self.told(entry, plan))
+        return int((cut.phase == Phase.PREFLARE).sum())
+
+    def held(self) -> dict[str, int]:
+        """Class -> how many spectra the analysis windows of the whole catalog hold."""
+        found = {"AR": 0, "PF": 0}
+        for entry in self._catalog:
+            plan = self.schedule(entry)
+            found[entry.label.name] += plan.slit * self._exposures(entry, plan)
+        return found
+
+
+def lengths(drawn: np.ndarray, exposures: np.ndarray, wanted: int) -> np.ndarray | None:
+    """Lengths of slits in proportion to those drawn, of whole pixels, whose spectra come as near to a number as can be.
+
+    drawn, exposures: (observation,), slits and how often each is exposed. None if the shortest slits hold more.
+    """
+    if SHORTEST_SLIT * exposures.sum() > wanted:
+        return None
+    slits = np.maximum(SHORTEST_SLIT, np.floor(drawn * (wanted / (drawn @ exposures))).astype(int))
+    # The floor leaves a rest of less than a pixel each, unless slits that cannot be shorter use it up.
+    while (excess := slits @ exposures - wanted) > 0:
+        row = np.argmax(np.where(slits > SHORTEST_SLIT, np.minimum(exposures, excess + 1), 0))
+        slits[row] -= 1
+    for row in np.argsort(-exposures, kind="stable"):
+        slits[row] += int((wanted - slits @ exposures) // exposures[row])
+    last = np.argmin(exposures)
+    slits[last] += int(2 * (wanted - slits @ exposures) >= exposures[last])
+    return slits
 
 
 def _by_class(spectra: int | Mapping[str, int] | None) -> dict[str, int] | None:
     if spectra is None:
         return None
-    if isinstance(spectra, int):
-        spectra = {"AR": spectra - spectra // 2, "PF": spectra // 2}
     found = {str(name): count for name, count in spectra.items()} if isinstance(spectra, Mapping) else {}
+    if isinstance(spectra, int) and not isinstance(spectra, bool):
+        found = {"AR": spectra - spectra // 2, "PF": spectra // 2}
     if set(found) != {"AR", "PF"} or not all(isinstance(count, int) and count > 0 for count in found.values()):
         raise ConfigError(
             f"simulation.spectra is {spectra!r}, expected a number such as 5000000, numbers for AR and PF, or null."

@@ -9,6 +9,7 @@ from astropy.io import fits
 
 from preflare.data import shard
 from preflare.data.shard import LAYOUT, Shard
+from preflare.errors import ConfigError
 from preflare.sun import catalog
 from preflare.sun.folder import Folder
 from preflare.sun.line import Line
@@ -33,7 +34,8 @@ def written(source: Simulation, line: Line, tmp_path_factory: pytest.TempPathFac
     root = tmp_path_factory.mktemp("level2")
     recordings = list(source.recordings(line))
     for recording in recordings:
-        files.write(recording, line, source.atom, source.detector, root)
+        folder, new = files.write(recording, line, source.atom, source.detector, root)
+        assert new and folder == root / recording.entry.id
     files.write_catalog([recording.entry for recording in recordings], root / "catalog.csv")
     return root
 
@@ -148,3 +150,68 @@ def test_the_catalog_reads_back(source: Simulation, line: Line, written: Path) -
         found, told = read[recording.entry.name], recording.entry
         for key in ("onset", "peak", "end", "flare_class", "active_region", "number"):
             assert getattr(found, key) == getattr(told, key)
+
+
+def test_finished_observations_are_left_alone_and_others_refused(
+    simulate, source: Simulation, line: Line, written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = next(iter(source.recordings(line)))
+    folder = written / recording.entry.id
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert files.write(recording, line, source.atom, source.detector, written) == (folder, False)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    other = next(iter(simulate(f"observations=[{NAMES[0]}]", "simulation.precursors=0").recordings(line)))
+    with pytest.raises(ConfigError, match=r"these differ: .*simulation\.precursors"):
+        files.write(other, line, source.atom, source.detector, written)
+
+
+def test_a_killed_observation_leaves_nothing_that_looks_finished(
+    simulate, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = simulate(f"observations=[{NAMES[0]}]")
+    (recording,) = source.recordings(line)
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(files, "film", fail)
+        files.write(recording, line, source.atom, source.detector, tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / f".{recording.entry.id}.part").mkdir()  # what a power cut leaves
+    assert files.write(recording, line, source.atom, source.detector, tmp_path)[1]
+    assert [path.name for path in tmp_path.iterdir()] == [recording.entry.id]
+
+
+def test_a_place_that_cannot_be_written_to_is_said(simulate, line: Line, tmp_path: Path) -> None:
+    source = simulate(f"observations=[{NAMES[0]}]")
+    (recording,) = source.recordings(line)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"No level-2 files can be written into .*file \(Not a directory\)"):
+        files.write(recording, line, source.atom, source.detector, tmp_path / "file")
+    with pytest.raises(ConfigError, match=r"No level-2 files can be written into .*data.root=DIR"):
+        files.write_catalog([], tmp_path / "file" / "catalog.csv")
+    (tmp_path / "root" / recording.entry.id).mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"no readable recipe\.json"):
+        files.write(recording, line, source.atom, source.detector, tmp_path / "root")
+
+
+def test_a_sit_and_stare_is_written_piece_by_piece(
+    simulate, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = simulate(f"observations=[{NAMES[1]}]")
+    (recording,) = source.recordings(line)
+    asked = []
+    whole = recording.counts(np.arange(recording.times.size))[0]
+    counts = type(recording).counts
+
+    def watched(self: object, exposures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(len(exposures))
+        return counts(recording, exposures)
+
+    monkeypatch.setattr(type(recording), "counts", watched)
+    monkeypatch.setattr(files, "SPECTRA", 5 * recording.schedule.slit)
+    folder, _ = files.write(recording, line, source.atom, source.detector, tmp_path)
+    assert max(asked) == 5 and sum(asked) == recording.times.size
+    (path,) = folder.glob("*_raster_*.fits")
+    assert np.array_equal(fits.getdata(path, 1), whole)

@@ -14,7 +14,7 @@ from preflare.sun.line import Line
 from preflare.sun.observation import Header, Label, Observation, Phase, instant
 from preflare.sun.quality import Quality, is_clean
 from preflare.sun.simulation import recording as module
-from preflare.sun.simulation.source import Simulation
+from preflare.sun.simulation.source import Simulation, lengths
 
 PF, AR = "PF_20140329_140938_3860258481", "AR_20150728_151849_3660109122"
 Simulate = Callable[..., Simulation]
@@ -180,8 +180,9 @@ def test_the_tiny_data_set_serves_any_partition(tiny: dict[str, Made]) -> None:
         ("simulation.precursors=-0.5", "simulation.precursors is -0.5"),
         ("simulation.precursors=lots", "simulation.precursors is 'lots'"),
         ("simulation.confounder=null", "simulation.confounder is None"),
-        ("simulation.spectra=0", "simulation.spectra is"),
-        ("simulation.spectra={AR:10}", "simulation.spectra is"),
+        ("simulation.spectra=0", "simulation.spectra is 0, expected a number"),
+        ("simulation.spectra=true", "simulation.spectra is True, expected a number"),
+        ("simulation.spectra={AR:10}", r"simulation.spectra is \{'AR': 10\}, expected a number"),
         ("observations=[PF_20990101_000000_0000000000]", "no observation PF_20990101"),
         ("observations=[20140329_140938_3860258481]", "is not a name"),
         ("window.onset=2014-03-29T17:35", "flares of its own"),
@@ -204,7 +205,7 @@ def test_the_recipe_holds_every_parameter(simulate: Simulate, line: Line) -> Non
     assert recipe["simulation.atom.cores.k"] == 2796.352 and recipe["window.minutes"] == 25.0
     assert all(value is None or isinstance(value, float | int | str | bool) for value in recipe.values())
     changed = one(simulate(f"observations=[{AR}]", "simulation.programme.cadences=[50.0]"), line).header.recipe
-    assert {key for key in recipe if recipe[key] != changed[key]} == {"simulation.programme.cadences"}
+    assert {key for key in recipe if recipe[key] != changed[key]} == {"simulation.programme.cadences.0"}
 
 
 def test_every_observation_knows_its_x_rays(simulate: Simulate, line: Line) -> None:
@@ -221,15 +222,37 @@ def test_every_observation_knows_its_x_rays(simulate: Simulate, line: Line) -> N
 
 def test_there_are_as_many_spectra_as_asked(simulate: Simulate, line: Line) -> None:
     source = simulate("simulation.spectra={AR:40000,PF:20000}")
-    found = {Label.AR: 0, Label.PF: 0}
+    found = {"AR": 0, "PF": 0}
+    fewest = np.inf
     for recording in source.recordings(line):
-        count = int((recording.cut.phase == Phase.PREFLARE).sum()) * recording.schedule.slit
-        found[recording.cut.label] += count
-    assert found == {Label.AR: pytest.approx(40000, rel=0.02), Label.PF: pytest.approx(20000, rel=0.02)}
-    halves = simulate("simulation.spectra=5001")
-    assert halves.spectra == {"AR": 2501, "PF": 2500}
-    same = [one(simulate(f"observations=[{AR}]", "simulation.spectra=5001"), line), next(halves.observations(line))]
+        exposures = int((recording.cut.phase == Phase.PREFLARE).sum())
+        fewest = min(fewest, exposures)
+        found[recording.cut.label.name] += exposures * recording.schedule.slit
+    # As near as one pixel more or less of the slit that is exposed least often.
+    assert found == {"AR": pytest.approx(40000, abs=fewest), "PF": pytest.approx(20000, abs=fewest)}
+    assert source.held() == found
+    halves = simulate("simulation.spectra=50001")
+    assert halves.spectra == {"AR": 25001, "PF": 25000}
+    same = [one(simulate(f"observations=[{AR}]", "simulation.spectra=50001"), line), next(halves.observations(line))]
     assert same[0].slit == same[1].slit
+
+
+def test_fewer_spectra_than_the_shortest_slits_hold_are_refused(simulate: Simulate, line: Line) -> None:
+    with pytest.raises(ConfigError, match=r"asks for 50 AR spectra in the windows; expected \d+ or more") as refused:
+        next(simulate("simulation.spectra=100").observations(line))
+    least = int(str(refused.value).split("expected ")[1].split()[0])
+    assert simulate(f"simulation.spectra={{AR:{least},PF:100000}}").held()["AR"] == least
+
+
+@pytest.mark.parametrize("wanted", [3 * 151, 500, 700, 12_345])
+def test_lengths_of_slits_come_as_near_as_can_be(wanted: int) -> None:
+    drawn, exposures = np.array([3, 40, 3, 9]), np.array([50, 20, 60, 21])
+    slits = lengths(drawn, exposures, wanted)
+    assert slits is not None and (slits >= 3).all()
+    assert abs(slits @ exposures - wanted) <= 10
+    if wanted > 10_000:
+        assert slits / slits.sum() == pytest.approx(drawn / drawn.sum(), abs=0.01)
+    assert lengths(drawn, exposures, 3 * 151 - 1) is None
 
 
 def test_the_confounder_moves_the_classes_apart_on_the_disc(simulate: Simulate, line: Line) -> None:
