@@ -1,0 +1,400 @@
+"""Plant artefacts in spectra, train networks to tell them from their twins, and see whether maps find them (Sect. 5).
+
+python experiments/artifact.py                                 flare spectra of the simulated Sun (python ingest.py)
+python experiments/artifact.py shards=DIR output=OTHER         real ones
+python experiments/artifact.py '~artifacts.bump' members=20    without one of the artefacts, with fewer networks
+
+Ends with a table; in runs/artifact/ then are findings.md, artifact.csv, artifact.png (against the number of members)
+and, for each artefact, training.png (Fig. 6), maps.png (Figs. 7 and 9) and the run folders of its networks.
+"""
+
+import copy
+import csv
+import io
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from matplotlib.figure import Figure
+from omegaconf import MISSING, DictConfig, OmegaConf
+from rich.console import Console
+from torch import nn
+
+from preflare import run
+from preflare.checks import check_integer, check_number, check_path
+from preflare.command import CONF, Job, verb
+from preflare.data.datamodule import FlareDataModule
+from preflare.data.shard import open_all
+from preflare.errors import ConfigError
+from preflare.explain import ensemble, twins
+from preflare.explain.activation_maps import MAPS, explained_layer, receptive_field
+from preflare.explain.engine import Engine, cores
+from preflare.explain.expected_gradients import ExpectedGradients, Paths
+from preflare.explain.localisation import MEASURES, Target, against_members
+from preflare.explain.target import log_odds
+from preflare.figures import localisation, spectra, style
+from preflare.model import training
+from preflare.model.classifier import FlareClassifier
+from preflare.report import artifact as report
+from preflare.report.artifact import EXPECTED_GRADIENTS, Study
+from preflare.run import Run
+from preflare.sun.line import Line
+
+SIZES = (1, 2, 3, 5, 10, 20, 50, 100)
+TRAINING = (
+    "name",
+    "seed",
+    "threads",
+    "line",
+    "data",
+    "partition",
+    "model",
+    "loss",
+    "optimizer",
+    "trainer",
+    "early_stopping",
+    "logger",
+    "swarm",
+)
+REMARKS = {"simulation": "the simulated Sun", "level2": "IRIS"}
+
+
+@dataclass
+class Config:
+    """The keys of conf/artifact.yaml; any other is refused."""
+
+    shards: str = MISSING
+    output: str = MISSING
+    members: int = MISSING
+    annealed: int = MISSING
+    spectra: int | None = None
+    pieces: int = MISSING
+    explained: int = MISSING
+    batches: list[int] = MISSING
+    within: float = MISSING
+    core: float = MISSING
+    draws: int = MISSING
+    expected_gradients: Any = MISSING
+    artifacts: Any = MISSING
+    swa: Any = MISSING
+    annealing: Any = MISSING
+    name: str = MISSING
+    seed: int = MISSING
+    threads: int | None = None
+    line: Any = MISSING
+    data: Any = MISSING
+    partition: Any = MISSING
+    model: Any = MISSING
+    loss: Any = MISSING
+    optimizer: Any = MISSING
+    trainer: Any = MISSING
+    early_stopping: int | None = None
+    logger: Any = None
+    swarm: Any = None
+
+
+@verb("artifact", Config)
+def main(config: DictConfig) -> None:
+    """Plant, train, explain, measure, draw and tell."""
+    artifacts = check(config)
+    line: Line = instantiate(config.line)
+    method: ExpectedGradients = instantiate(config.expected_gradients)
+    sources = open_all(check_path("shards", config.shards), line)
+    output = check_path("output", config.output)
+    pieces = twins.pieces(sources, config.pieces, config.spectra, config.seed)
+    for name, artifact in artifacts.items():
+        twins.write(output / name / "shards", pieces, artifact, config.seed)
+    remark = f"spectra of {REMARKS[sources[0].header.origin]}, artefacts planted"
+    console = Console()
+    studies = []
+    for name in artifacts:
+        study = _study(config, line, method, output / name, remark)
+        console.print(report.table(study))
+        studies.append(study)
+    rows = report.rows(studies)
+    _write(output / "artifact.csv", _csv(rows))
+    _write(output / "artifact.png", style.png(_curves(studies, remark)))
+    digests = {source.name: source.digest for source in sources}
+    default = list(OmegaConf.load(CONF / "explain.yaml").maps)
+    page = report.text(studies, REMARKS[sources[0].header.origin], default, _record(config, digests))
+    _write(output / "findings.md", page.encode())
+    console.print(f"Findings: {output / 'findings.md'}", soft_wrap=True)
+
+
+def check(config: DictConfig) -> dict[str, Any]:
+    """The artefacts, built. Raises ConfigError for values that cannot be meant."""
+    check_integer("members", config.members, 2)
+    check_integer("annealed", config.annealed, 2, config.members)
+    check_integer("pieces", config.pieces, 2)
+    check_integer("explained", config.explained, 1)
+    check_integer("draws", config.draws, 2)
+    check_number("within", config.within, 0)
+    check_number("core", config.core, above=0, unit="Å")
+    check_integer("seed", config.seed, 0)
+    if config.spectra is not None:
+        check_integer("spectra", config.spectra, config.pieces)
+    for number in config.batches:
+        check_integer("batches: each", number, 0)
+    if not config.batches:
+        raise ConfigError("batches is [], expected one number of batches or more, such as [0, 50].")
+    if not config.artifacts:
+        raise ConfigError("artifacts is empty, expected at least one, as in conf/artifact.yaml.")
+    return {str(name): instantiate(artifact) for name, artifact in config.artifacts.items()}
+
+
+def _study(config: DictConfig, line: Line, method: ExpectedGradients, home: Path, remark: str) -> Study:
+    """Train and explain the networks of one artefact, and draw its figures."""
+    data: FlareDataModule = instantiate(_job(config, home, "members", config.seed, config.swa).config.data)
+    data.setup()
+    twins.check_together(data.partition.sides)
+    members = _train(config, home, "members", config.members, config.swa)
+    annealed = _train(config, home, "annealed", config.annealed, config.annealing)
+    training_side = data.datasets["train"]
+    paths = method.paths(
+        training_side.spectra,
+        training_side.labels.numpy(),
+        np.ones(len(training_side), dtype=bool),
+    )
+    held_out = data.datasets["test"][:]
+    shown, inside = _changed(data, config.explained, config.seed)
+    target = Target(inside, _cores(line, config.core), config.within)
+    groups = {
+        "members": [one.network("best") for one in members.runs],
+        "swa": [one.network("averaged") for one in members.runs],
+        "annealed": [one.network("averaged") for one in annealed.runs],
+    }
+    said = {name: _explain(networks, paths, shown) for name, networks in groups.items()}
+
+    def right(mean: np.ndarray) -> np.ndarray:
+        correct: np.ndarray = (mean[None, ..., 0] > 0) == (held_out[1].numpy() == 1)
+        return correct.astype(np.float64)
+
+    found, accuracy = {}, {}
+    for name, networks in groups.items():
+        count = len(networks)
+        sizes = [1, count] if name != "members" else [*(size for size in SIZES if size < count), count]
+        found[name] = {
+            kind: against_members(maps, target.measure, sizes, config.draws, config.seed)
+            for kind, maps in said[name].items()
+        }
+        with torch.no_grad():
+            answers = np.stack([log_odds(network)(held_out[0]).numpy() for network in networks])
+        accuracy[name] = against_members(answers[:, :, None], right, sizes, config.draws, config.seed)
+    _write(home / "training.png", style.png(_during(config, members.runs[0], data, paths, shown, target, remark)))
+    _write(home / "maps.png", style.png(_maps(line, members, groups, said, shown, target, remark)))
+    chance = {kind: target.chance(np.isfinite(maps).all(axis=(0, 1))) for kind, maps in said["members"].items()}
+    return Study(
+        home.name,
+        len(held_out[1]),
+        len(shown),
+        found,
+        accuracy,
+        chance,
+        _seen(groups["members"][0], said["members"], target),
+    )
+
+
+def _train(config: DictConfig, home: Path, folder: str, count: int, callbacks: DictConfig) -> ensemble.Ensemble:
+    """So many networks on the artefact's twins, as train.py would; those that are there already are left alone."""
+    jobs = [_job(config, home, folder, seed, callbacks) for seed in range(config.seed, config.seed + count)]
+    for outcome in training.train(jobs):
+        if isinstance(outcome, Exception):
+            raise outcome
+    return ensemble.read(home / folder)
+
+
+def _job(config: DictConfig, home: Path, folder: str, seed: int, callbacks: DictConfig) -> Job:
+    own = {"seed": seed, "data": {"root": str(home / "shards")}, "callbacks": callbacks}
+    mine = OmegaConf.merge({key: config[key] for key in TRAINING}, own)
+    job = DictConfig(OmegaConf.to_container(mine, resolve=True))
+    return Job(job, home / folder / f"seed-{seed}", (f"seed={seed}",))
+
+
+def _changed(data: FlareDataModule, count: int, seed: int) -> tuple[torch.Tensor, np.ndarray]:
+    """Held-out changed spectra, so many drawn at random, and where the artefact is: (n, wavelength)."""
+    found = [twins.changed(data.shards[name]) for name in data.partition.sides["test"] if name.startswith("PF")]
+    shown, inside = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    rows = np.sort(np.random.default_rng(seed).permutation(len(shown))[:count])
+    return torch.from_numpy(shown[rows]), inside[rows]
+
+
+def _cores(line: Line, halfwidth: float) -> np.ndarray:
+    return np.any([np.abs(line.wavelength - core) <= halfwidth for core in line.cores.values()], axis=0)
+
+
+def _explain(networks: Sequence[nn.Module], paths: Paths, shown: torch.Tensor) -> dict[str, np.ndarray]:
+    """Method -> (member, n, wavelength)."""
+    said = {}
+    if explained_layer(networks[0]) is not None:
+        said = {name: np.stack([one(network, shown[:, None]) for network in networks]) for name, one in MAPS.items()}
+    engine = Engine(networks, paths.baselines, paths.positions, cores())
+    return said | {EXPECTED_GRADIENTS: engine(shown).attributions.numpy()}
+
+
+def _seen(network: nn.Module, said: Mapping[str, np.ndarray], target: Target) -> dict[str, float]:
+    """Activation map -> share of single members' maxima at cells that see some of the artefact."""
+    layer = explained_layer(network)
+    if layer is None:
+        return {}
+    half = (receptive_field(network, layer).width + float(np.median(target.inside.sum(axis=1)))) / 2
+    wide = Target(target.inside, target.cores, half)
+    return {name: float(wide.measure(said[name])[0].mean()) for name in MAPS}
+
+
+class _After(pl.Callback):
+    """Keeps the network as it is after some numbers of batches."""
+
+    def __init__(self, batches: Iterable[int]) -> None:
+        self.batches = frozenset(batches)
+        self.networks: dict[int, nn.Module] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._keep(pl_module, 0)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        self._keep(pl_module, trainer.global_step)
+
+    def _keep(self, module: pl.LightningModule, step: int) -> None:
+        if step in self.batches:
+            assert isinstance(module, FlareClassifier)
+            self.networks[step] = copy.deepcopy(module.network).eval()
+
+
+def _during(
+    config: DictConfig,
+    first: Run,
+    data: FlareDataModule,
+    paths: Paths,
+    shown: torch.Tensor,
+    target: Target,
+    remark: str,
+) -> Figure:
+    """Fig. 6: what the first network says of one spectrum as it learns; trained once more, batch by batch."""
+    torch.manual_seed(first.record["attempts"][-1]["seed"])
+    classifier = FlareClassifier(
+        instantiate(config.model), instantiate(config.loss), instantiate(config.optimizer), ("train", "test"), "test"
+    )
+    kept = _After(config.batches)
+    with warnings.catch_warnings():
+        # As in preflare.model.training.
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*number of training batches.*")
+        warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+        trainer: pl.Trainer = instantiate(
+            config.trainer,
+            callbacks=[kept],
+            logger=False,
+            enable_checkpointing=False,
+            limit_val_batches=0,
+            max_steps=max(1, *config.batches),
+        )
+        trainer.fit(classifier, datamodule=data)
+    one = shown[:1]
+    rows = {
+        f"after {step:,} batches: log-odds {float(log_odds(network)(one[:, None]).detach()[0]):.2f}": {
+            kind: maps[0] for kind, maps in _explain([network], paths, one).items()
+        }
+        for step, network in sorted(kept.networks.items())
+    }
+    return _drawn(data.line, rows, one, target, remark)
+
+
+def _maps(
+    line: Line,
+    members: ensemble.Ensemble,
+    groups: Mapping[str, Sequence[nn.Module]],
+    said: Mapping[str, Mapping[str, np.ndarray]],
+    shown: torch.Tensor,
+    target: Target,
+    remark: str,
+) -> Figure:
+    """Figs. 7 and 9: two members at the quartiles of what share they find, all of them, and one at its centre."""
+    method = "hirescam" if "hirescam" in said["members"] else EXPECTED_GRADIENTS
+    share = target.measure(said["members"][method])[MEASURES.index("share")].mean(axis=1)
+    order = np.argsort(share, kind="stable")
+    quartiles = {"lower": order[len(order) // 4], "upper": order[3 * len(order) // 4]}
+    rows = {
+        f"{members.name(int(number))}, {which} quartile of {method}'s share inside": {
+            kind: maps[number, :1] for kind, maps in said["members"].items()
+        }
+        for which, number in quartiles.items()
+    }
+    rows[f"mean of {len(order)} members"] = {kind: maps[:, :1].mean(axis=0) for kind, maps in said["members"].items()}
+    for name, title in (("swa", "averaged weights"), ("annealed", "annealed")):
+        rows[f"{members.name(0)}, {title}"] = {kind: maps[0, :1] for kind, maps in said[name].items()}
+        rows[f"mean of {len(groups[name])}, {title}"] = {
+            kind: maps[:, :1].mean(axis=0) for kind, maps in said[name].items()
+        }
+    return _drawn(line, rows, shown[:1], target, remark)
+
+
+def _drawn(
+    line: Line,
+    rows: Mapping[str, Mapping[str, np.ndarray]],
+    one: torch.Tensor,
+    target: Target,
+    remark: str,
+) -> Figure:
+    """The same spectrum (1, wavelength) in each row; every map is divided by its own largest size."""
+    kinds = next(iter(rows.values()))
+    scaled = {kind: np.concatenate([_scaled(row[kind]) for row in rows.values()]) for kind in kinds}
+    marks = {**line.cores, "artefact": float(line.wavelength[target.inside[0]].mean())}
+    repeated = one.numpy().repeat(len(rows), axis=0)
+    return spectra.draw(line.wavelength, repeated, scaled, dict.fromkeys(kinds, 1.0), list(rows), marks, remark)
+
+
+def _scaled(maps: np.ndarray) -> np.ndarray:
+    largest = np.nanmax(np.abs(maps))
+    return maps / largest if largest > 0 else maps
+
+
+def _curves(studies: Sequence[Study], remark: str) -> Figure:
+    bands = {}
+    for study in studies:
+        methods = study.found["members"]
+        for number, measure in enumerate(MEASURES):
+            bands[measure, study.artifact] = {
+                kind: localisation.Band(
+                    curve.members,
+                    curve.value[number],
+                    curve.low[number],
+                    curve.high[number],
+                    None if measure == "symmetry" else float(study.chance[kind][number]),
+                )
+                for kind, curve in methods.items()
+            }
+    return localisation.draw(MEASURES, [study.artifact for study in studies], bands, remark)
+
+
+def _record(config: DictConfig, digests: Mapping[str, str]) -> list[str]:
+    """What the numbers came from."""
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions().items())
+    lines = [f"Made {run.now()} with {versions}. Seed {config.seed}. Spectra from, with their digests:", ""]
+    lines += [f"- {name}: {digest}" for name, digest in sorted(digests.items())]
+    return [*lines, "", "```yaml", OmegaConf.to_yaml(config, resolve=True).rstrip(), "```"]
+
+
+def _csv(rows: Sequence[Mapping[str, object]]) -> bytes:
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue().encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    scratch = path.with_name(f".{path.name}.part")
+    scratch.write_bytes(content)
+    scratch.replace(path)
+
+
+if __name__ == "__main__":
+    main()
