@@ -44,6 +44,7 @@ HEADS = {
     Quality.HIGH_CONTINUUM: "high\ncont.",
     Quality.OFF_LIMB: "off\nlimb",
     Quality.QUIET_SUN: "quiet\nSun",
+    Quality.SAA: "SAA",
 }
 
 

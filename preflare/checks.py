@@ -63,6 +63,13 @@ def check_choice(name: str, value: object, choices: Sequence[str], or_null: bool
     return value
 
 
+def check_flag(name: str, value: object) -> bool:
+    """The value if it is true or false."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} is {_said(value)}, expected true or false.")
+    return value
+
+
 def check_pair(name: str, value: object, above: float = -math.inf) -> tuple[float, float]:
     """The value as a tuple if it is two increasing numbers, all greater than above."""
     found = _numbers(value, above)

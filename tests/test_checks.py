@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from preflare.checks import (
     check_choice,
+    check_flag,
     check_integer,
     check_named_numbers,
     check_number,
@@ -79,6 +80,13 @@ def test_a_choice() -> None:
     assert said(check_choice, 3, ("AR", "PF"), or_null=True) == "a.key is 3, expected AR, PF or null."
     assert said(check_choice, None, ("AR",)) == "a.key is null, expected AR."
     assert said(check_choice, OmegaConf.create(["AR"]), ("AR", "PF")) == "a.key is ['AR'], expected AR or PF."
+
+
+def test_true_or_false() -> None:
+    assert check_flag("a.b", True) is True and check_flag("a.b", False) is False
+    for value in ("yes", 1, None):
+        with pytest.raises(ConfigError, match="a.b is .*, expected true or false."):
+            check_flag("a.b", value)
 
 
 def test_a_pair() -> None:

@@ -72,7 +72,7 @@ class Archive:
     images: whether slit-jaw images and co-aligned AIA cubes are wanted, too.
     tries, pause: how often a request is made, and s between two (``Web``).
     observations: names with their prefix, or None for the whole catalog.
-    window, catalog, resolve, flares, goes, allow: as for ``Folder``.
+    window, catalog, resolve, flares, goes, allow, saa, correct_zero_point: as for ``Folder``.
     Raises ConfigError for values that cannot be meant.
     """
 
@@ -90,6 +90,8 @@ class Archive:
         flares: str | None,
         goes: str | None,
         allow: Sequence[str] | str | None,
+        saa: str | None,
+        correct_zero_point: bool,
     ) -> None:
         self.base = check_text("source.base", base, "https://www.lmsal.com/solarsoft/irisa/data").rstrip("/")
         if not self.base.startswith(("http://", "https://")):
@@ -107,7 +109,7 @@ class Archive:
             )
         )
         self.window = window
-        self.folder = Folder(None, window, catalog, resolve, flares, goes, allow, cache)
+        self.folder = Folder(None, window, catalog, resolve, flares, goes, allow, cache, saa, correct_zero_point)
         self.watch: Watch = _unwatched
 
     def observations(self, line: Line) -> Iterator[Observation]:

@@ -4,25 +4,27 @@ import contextlib
 import copy
 import gzip
 import hashlib
+import logging
 import shutil
 import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from preflare.checks import check_path
+from preflare.checks import check_flag, check_path
 from preflare.errors import ConfigError, Level2Error
-from preflare.sun import catalog
+from preflare.sun import catalog, zero_point
+from preflare.sun.anomaly import Interval, header_says, read_intervals, within
 from preflare.sun.level2 import SIT_AND_STARE, Raster
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Observation, instant, iso
-from preflare.sun.quality import off_limb
+from preflare.sun.quality import Quality, off_limb
 from preflare.sun.surroundings import Field, Surroundings
 from preflare.sun.window import Cut, Window
 
@@ -31,6 +33,8 @@ TAR = (".tar", ".tar.gz", ".tgz")
 SOLAR_RADIUS = 6.957e8  # m, IAU 2015
 # Spectra of a sit-and-stare handled at once.
 SPECTRA = 2**15
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Folder:
     Slit-jaw files, named ``_SJI_``, are passed over.
     window: how to cut it. catalog: a CSV file to add to the shipped catalog, or None.
     resolve, flares, goes, allow, cache: where to look up what the Sun did around it (``Surroundings``).
+    saa: a CSV file of intervals in the South Atlantic Anomaly, beside what the headers say; or None.
+    correct_zero_point: whether wavelengths are shifted by what the line's reference says, or only measured.
     Raises ConfigError for values that cannot be meant.
     """
 
@@ -66,11 +72,15 @@ class Folder:
         goes: str | None = None,
         allow: Sequence[str] | str | None = None,
         cache: str = "data/cache",
+        saa: str | None = None,
+        correct_zero_point: bool = False,
     ) -> None:
         self.path = check_path("source.path", path) if path is not None else None
         self.window = window
         self.catalog = check_path("catalog", catalog) if catalog is not None else None
         self.surroundings = Surroundings(resolve, flares, goes, allow, cache)
+        self.saa = read_intervals(check_path("source.saa", saa)) if saa is not None else ()
+        self.correct_zero_point = check_flag("source.correct_zero_point", correct_zero_point)
 
     def at(self, path: Path) -> "Folder":
         """The same choices for other files."""
@@ -102,7 +112,13 @@ class Folder:
                 f"{cut.label.prefix}_{first.id} took no exposure in its window: every exposure time is zero. "
                 "Choose another window."
             )
+        _say_if_coarse(f"{cut.label.prefix}_{first.id}", first.dispersion, line)
         around, goes = self.surroundings.describe(field, cut)
+        shift = _zero_point(used, line)
+        if shift is not None:
+            around["zero_point"] = shift
+        if self.correct_zero_point:
+            rasters = _shifted(rasters, shift, line)
         header = Header(
             id=first.id,
             label=cut.label,
@@ -121,16 +137,27 @@ class Folder:
             number=cut.number,
             settings=_settings([raster for _, raster in used], repeats.time[cut.keep]) | around,
             sources={path.name: _sha256(path) for path in sorted({file.path for file, _ in used})},
-            recipe=_recipe(line, self.window) | ({"goes": around["goes_satellite"]} if goes else {}),
+            recipe=_recipe(line, self.window) | self._choices(around),
         )
         yield Observation(
             header=header,
             repeats=int(cut.keep.sum()),
             steps=repeats.time.shape[1],
             slit=first.position.shape[1],
-            blocks=_blocks(rasters, repeats, cut, line),
+            blocks=_blocks(rasters, repeats, cut, line, self.saa),
             goes=goes,
         )
+
+    def _choices(self, around: Mapping[str, float | int | str]) -> dict[str, float | int | str | bool | None]:
+        """What decides the content beside line and window, as far as it is not the default."""
+        choices: dict[str, float | int | str | bool | None] = {}
+        if "goes_satellite" in around:
+            choices["goes"] = around["goes_satellite"]
+        if self.saa:
+            choices["saa"] = hashlib.sha256(repr(self.saa).encode()).hexdigest()
+        if self.correct_zero_point:
+            choices["correct_zero_point"] = True
+        return choices
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,6 +297,18 @@ def _field(rasters: Sequence[Raster]) -> Field:
     return Field(first.id, first.start, end, x, y)
 
 
+def _say_if_coarse(name: str, dispersion: float, line: Line) -> None:
+    step = (line.stop - line.start) / (line.points - 1)
+    if dispersion > 2 * step:
+        log.info(
+            "%s: its pixels of %.3f Å are %.1f steps of the line's grid, so neighbouring points of a spectrum are "
+            "interpolated from the same two pixels and narrow features are lost.",
+            name,
+            dispersion,
+            dispersion / step,
+        )
+
+
 def _shape(raster: Raster) -> str:
     exposures, slit = raster.position.shape[:2]
     steps = 1 if raster.mode == SIT_AND_STARE else exposures
@@ -277,7 +316,7 @@ def _shape(raster: Raster) -> str:
 
 
 def _blocks(
-    rasters: Sequence[tuple[File, Raster]], repeats: _Repeats, cut: Cut, line: Line
+    rasters: Sequence[tuple[File, Raster]], repeats: _Repeats, cut: Cut, line: Line, saa: Sequence[Interval]
 ) -> Callable[[], Iterator[Block]]:
     def blocks() -> Iterator[Block]:
         measured = False
@@ -292,7 +331,7 @@ def _blocks(
             else:
                 pieces = [rows]
             for piece in pieces:
-                block = _block(raster, path, repeats, cut, piece, line)
+                block = _block(raster, path, repeats, cut, piece, line, saa)
                 measured |= bool(np.isfinite(block.intensity).any())
                 yield block
         if not measured:
@@ -304,7 +343,15 @@ def _blocks(
     return blocks
 
 
-def _block(raster: Raster, path: Path, repeats: _Repeats, cut: Cut, piece: np.ndarray, line: Line) -> Block:
+def _block(
+    raster: Raster,
+    path: Path,
+    repeats: _Repeats,
+    cut: Cut,
+    piece: np.ndarray,
+    line: Line,
+    saa: Sequence[Interval],
+) -> Block:
     """One block of the repeats ``piece``, all of one file: a whole raster, or consecutive exposures."""
     if raster.mode == SIT_AND_STARE:
         # Kept repeats need not follow each other if a lost exposure's time is odd; what lies between is read too.
@@ -317,15 +364,48 @@ def _block(raster: Raster, path: Path, repeats: _Repeats, cut: Cut, piece: np.nd
         chosen = np.arange(len(raster.time))
     spectra, intensity, quality = (array[chosen] for array in raster.read(path, line, rows))
     position = raster.position[rows][chosen]
+    exposure = raster.exposure[rows][chosen]
+    quality = quality | off_limb(position, solar_radius(raster.settings.get("DSUN_OBS")))
+    inside = within(raster.start, raster.time[rows][chosen], exposure, saa)
+    quality[inside | header_says(raster.settings.get("SAA"))] |= Quality.SAA.value
     return Block(
         spectra=spectra.reshape(*lead, *spectra.shape[1:]),
         intensity=intensity.reshape(*lead, -1),
         time=repeats.time[piece],
         phase=cut.phase[piece],
-        exposure=raster.exposure[rows][chosen].reshape(lead).astype(np.float32),
-        quality=(quality | off_limb(position, solar_radius(raster.settings.get("DSUN_OBS")))).reshape(*lead, -1),
+        exposure=exposure.reshape(lead).astype(np.float32),
+        quality=quality.reshape(*lead, -1),
         position=position.reshape(*lead, -1, 2),
     )
+
+
+def _zero_point(used: Sequence[tuple[File, Raster]], line: Line) -> float | None:
+    """Shift of the line's reference in km/s, from a few of the files; None where it cannot be seen."""
+    if line.reference is None:
+        return None
+    few = {file: raster for file, raster in used[:: max(1, len(used) // 4)][:4]}
+    profiles = [zero_point.profile(few[file], path, line.rules) for file, path in _on_disk(list(few))]
+    wavelength = line.features[line.reference]
+    return zero_point.measure(used[0][1].wavelength, zero_point.mean(profiles), wavelength, line.reference_halfwidth)
+
+
+def _shifted(rasters: Sequence[tuple[File, Raster]], shift: float | None, line: Line) -> list[tuple[File, Raster]]:
+    """The same rasters on corrected axes. Raises Level2Error if there is nothing to correct by."""
+    if shift is None:
+        raise Level2Error(
+            f"{rasters[0][1].id} cannot be corrected: the line's reference, {line.reference}, is not to be seen in it. "
+            "Leave out source.correct_zero_point."
+        )
+    moved = [
+        (file, replace(raster, wavelength=zero_point.corrected(raster.wavelength, shift))) for file, raster in rasters
+    ]
+    axis = moved[0][1].wavelength
+    if axis.min() > line.start or axis.max() < line.stop:
+        raise Level2Error(
+            f"{rasters[0][1].id} does not cover {line.title} once it is corrected by {shift:.1f} km/s. "
+            "Leave out source.correct_zero_point."
+        )
+    return moved
 
 
 def _settings(rasters: Sequence[Raster], time: np.ndarray) -> dict[str, float | int | str]:

@@ -23,9 +23,10 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from preflare.errors import Level2Error
+from preflare.sun.anomaly import hit_rate
 from preflare.sun.line import Line, Rules
 from preflare.sun.observation import instant
-from preflare.sun.quality import assess
+from preflare.sun.quality import Quality, assess
 from preflare.sun.stored import Image
 
 RASTER, SIT_AND_STARE = "raster", "sit-and-stare"
@@ -138,7 +139,16 @@ class Raster:
                 rows = slice(at, min(at + step, shape[0]))
                 counts = self.image.read(file, first + rows.start, first + rows.stop)
                 _normalise(counts, seconds[rows], taps, line, (spectra[rows], intensity[rows], quality[rows]))
+                if line.rules.saa_hits is not None:
+                    rates = np.array([hit_rate(one, line.rules.null) for one in counts])
+                    quality[rows][rates >= line.rules.saa_hits] |= Quality.SAA.value
         return spectra, intensity, quality
+
+    def counts(self, path: Path, exposure: int) -> np.ndarray:
+        """Native counts (slit, native) in DN of one exposure."""
+        with _reading(path, self.name), path.open("rb") as file:
+            found: np.ndarray = self.image.read(file, exposure, exposure + 1)[0]
+        return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,10 @@ class Rules:
         None skips the rule.
     ratio_halfwidth: half-width in Å of the windows in which those two peaks are sought.
     high_continuum: share of the maximum from which the mean pseudo-continuum is high; None skips the rule.
+    normalise_over: an odd number of points; spectra are divided by the maximum of the running median over so many.
+        None divides them by their maximum, as the paper does.
+    saa_hits: hits per million native pixels from which an exposure counts as taken in the South Atlantic Anomaly;
+        None skips the rule.
     Raises ConfigError for limits that cannot be meant.
     """
 
@@ -33,6 +37,8 @@ class Rules:
     core_ratio: tuple[float, float] | None
     ratio_halfwidth: float
     high_continuum: float | None = None
+    normalise_over: int | None = None
+    saa_hits: float | None = None
 
     def __post_init__(self) -> None:
         null = check_number("line.rules.null", self.null, unit="DN")
@@ -49,6 +55,13 @@ class Rules:
             )
         if self.high_continuum is not None:
             checked["high_continuum"] = check_number("line.rules.high_continuum", self.high_continuum, above=0)
+        if self.saa_hits is not None:
+            checked["saa_hits"] = check_number("line.rules.saa_hits", self.saa_hits, 0)
+        if (
+            self.normalise_over is not None
+            and check_integer("line.rules.normalise_over", self.normalise_over, 3) % 2 == 0
+        ):
+            raise ConfigError(f"line.rules.normalise_over is {self.normalise_over}, expected an odd number of points.")
         if self.core_ratio is not None:
             checked["core_ratio"] = check_pair("line.rules.core_ratio", self.core_ratio, above=0)
         for name, value in checked.items():
@@ -68,6 +81,8 @@ class Line:
     continuum: first and last Å of the pseudo-continuum.
     rules: limits of the quality flags.
     tolerated: flags that are remarks only: spectra with them are clean.
+    reference: the feature whose place says where the zero point of wavelengths is; None: it is not measured.
+    reference_halfwidth: Å around it that hold no other line.
     Raises ConfigError for values that cannot be meant.
     """
 
@@ -82,6 +97,8 @@ class Line:
     continuum: tuple[float, float]
     rules: Rules
     tolerated: tuple[str, ...] = ()
+    reference: str | None = None
+    reference_halfwidth: float = 0.2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tolerated", tuple(self.tolerated))
@@ -102,10 +119,19 @@ class Line:
                 )
         if not self.cores:
             raise ConfigError("line.cores is empty, expected at least one core as {name: Å}.")
+        if self.reference is not None and self.reference not in self.features:
+            raise ConfigError(
+                f"line.reference is {self.reference!r}, expected one of line.features: {', '.join(self.features)}."
+            )
+        check_number("line.reference_halfwidth", self.reference_halfwidth, above=0, unit="Å")
         if self.rules.overexposed_run > self.points:
             raise ConfigError(
                 f"line.rules.overexposed_run is {self.rules.overexposed_run}, expected at most the line's "
                 f"{self.points} points: nothing could be overexposed."
+            )
+        if (self.rules.normalise_over or 0) > self.points:
+            raise ConfigError(
+                f"line.rules.normalise_over is {self.rules.normalise_over}, expected at most {self.points} points."
             )
         if self.rules.core_ratio is not None:
             self._check_ratio()

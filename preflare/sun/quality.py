@@ -13,6 +13,7 @@ Flags combine. A spectrum is never deleted, only flagged:
     OFF_LIMB            the position lies beyond the solar limb, where the file says how large the Sun is
     QUIET_SUN           a quiet-Sun autoencoder reconstructs it well
                         (preflare.model.quiet_mask); unset until one is applied
+    SAA                 taken in the South Atlantic Anomaly, by the header, a list of intervals, or the rate of hits
 
 A line's ``tolerated`` flags are only remarks: a spectrum that carries no other is clean.
 
@@ -28,6 +29,7 @@ import numpy as np
 
 from preflare.errors import ConfigError
 from preflare.sun.line import Line
+from preflare.sun.normalisation import normalise_robustly
 
 
 class Quality(IntFlag):
@@ -43,6 +45,7 @@ class Quality(IntFlag):
     HIGH_CONTINUUM = 64
     OFF_LIMB = 128
     QUIET_SUN = 256
+    SAA = 512
 
 
 def assess(
@@ -92,6 +95,8 @@ def assess(
     )
     shaped = intensity.reshape(leading), quality.reshape(leading)
     shaped[1][_continuum_high(flux, masked, shaped[0], line)] |= Quality.HIGH_CONTINUUM.value
+    if rules.normalise_over is not None:
+        normalise_robustly(spectra, intensity, rules.normalise_over)
     return spectra.reshape(flux.shape), *shaped
 
 

@@ -214,6 +214,50 @@ def test_mu_is_one_at_disc_centre_and_zero_at_the_limb() -> None:
     assert mu(700, 700, au) == 0
 
 
+def test_exposures_in_the_south_atlantic_anomaly_are_flagged(tmp_path: Path, line: Line) -> None:
+    for number in range(3):
+        repeat(number, primary={"SAA": "           1"} if number == 2 else {}).write(tmp_path / "r" / f"{number}.fits")
+    plain = whole(observe(tmp_path / "r", line))
+    np.testing.assert_array_equal((plain.quality & Quality.SAA != 0)[..., 0].any(axis=1), [False, False, True])
+    # Its middle: the last exposure (9.4 s apart, 8 s long) of the first repeat, the first of the second.
+    (tmp_path / "saa.csv").write_text("start,end\n2014-03-29T14:10:00,2014-03-29T14:10:55\n")
+    (found,) = Folder(str(tmp_path / "r"), ALL, None, saa=str(tmp_path / "saa.csv")).observations(line)
+    flagged = (whole(found).quality & Quality.SAA != 0)[..., 0]
+    np.testing.assert_array_equal(flagged, [[False, False, True], [True, False, False], [True] * 3])
+    assert "saa" in found.header.recipe and "saa" not in observe(tmp_path / "r", line).header.recipe
+
+
+def absorbed(number: int, shift: float) -> Level2File:
+    """A repeat with an absorption line at the line's reference, shifted by so many km/s."""
+    file = repeat(number, slit=30)
+    place = 2799.474 * (1 + shift / 299792.458)
+    file.counts *= 1 - 0.5 * np.exp(-(((file.axis - place) / 0.07) ** 2) / 2)
+    return file
+
+
+def test_the_zero_point_is_kept_and_may_be_corrected(tmp_path: Path, line: Line) -> None:
+    for number in range(3):
+        absorbed(number, 8.0).write(tmp_path / f"{number}.fits")
+    observation = observe(tmp_path, line)
+    assert observation.header.settings["zero_point"] == pytest.approx(8.0, abs=0.5)
+    (moved,) = Folder(str(tmp_path), ALL, None, correct_zero_point=True).observations(line)
+    assert moved.header.recipe["correct_zero_point"] is True
+    # A spectrum is then what it would be on an axis that is right.
+    shift = float(moved.header.settings["zero_point"])
+    axis = absorbed(0, 8.0).axis / (1 + shift / 299792.458)
+    flux = np.interp(line.wavelength, axis, absorbed(0, 8.0).counts[0, 0]) / 8.0
+    np.testing.assert_allclose(whole(moved).spectra[0, 0, 0], flux / flux.max(), atol=1e-5)
+
+
+def test_without_the_reference_there_is_no_zero_point(tmp_path: Path, line: Line) -> None:
+    repeat(0, slit=30).write(tmp_path / "a.fits")
+    assert "zero_point" not in observe(tmp_path, line).header.settings
+    with pytest.raises(Level2Error, match="cannot be corrected: the line's reference, Ni I, is not to be seen"):
+        list(Folder(str(tmp_path), ALL, None, correct_zero_point=True).observations(line))
+    absorbed(0, 8.0).write(tmp_path / "b" / "a.fits")
+    assert "zero_point" not in observe(tmp_path / "b", replace(line, reference=None)).header.settings
+
+
 # Bad input.
 
 

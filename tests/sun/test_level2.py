@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from preflare.errors import Level2Error
 from preflare.sun.level2 import RASTER, SIT_AND_STARE, Raster, Taps, resample
 from preflare.sun.line import Line, Rules
-from preflare.sun.quality import Quality
+from preflare.sun.quality import Quality, is_clean
 from tests.sun.level2_files import ROLL, Level2File, two_peaks
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -292,7 +292,7 @@ def test_the_real_raster_agrees_with_an_interpolation_of_our_own(real_data: Path
         axis = header["CRVAL1"] + header["CDELT1"] * np.arange(header["NAXIS1"])
         np.testing.assert_array_equal(found.time, table.data[:, table.header["TIME"]])
         np.testing.assert_array_equal(found.exposure, exposure)
-        clean = np.argwhere(quality == 0)
+        clean = np.argwhere(is_clean(quality, line))
         assert len(clean) > 3000
         for step, slit in clean[::7]:
             flux = np.interp(line.wavelength, axis, counts[step, slit].astype(float)) / exposure[step]
@@ -327,3 +327,16 @@ def test_times_and_exposures_agree_with_irispy(real_data: Path, line: Line) -> N
     np.testing.assert_allclose((cube.time - start).to_value("s"), found.time, atol=1e-6)
     np.testing.assert_array_equal(cube.meta["exposure time"].value, found.exposure)
     np.testing.assert_allclose(cube.axis_world_coords("wl")[0].to_value("Angstrom"), found.wavelength, rtol=1e-9)
+
+
+def test_exposures_full_of_hits_are_flagged(tmp_path: Path, line: Line) -> None:
+    counts = two_peaks(3, 4)
+    random = np.random.default_rng(1)
+    for _ in range(20):
+        counts[1, random.integers(4), random.integers(20, 260)] += 5000.0
+    path = Level2File(counts, np.arange(3.0)).write(tmp_path / "a.fits")
+    raster = Raster.open(path, line)
+    quality = raster.read(path, replace(line, rules=replace(line.rules, saa_hits=1000.0)), slice(None))[2]
+    np.testing.assert_array_equal((quality & Quality.SAA != 0).all(axis=1), [False, True, False])
+    assert not (raster.read(path, line, slice(None))[2] & Quality.SAA).any()
+    np.testing.assert_allclose(raster.counts(path, 1), counts[1].astype(np.float32))

@@ -52,6 +52,8 @@ def test_the_config_is_plain_after_instantiation(line: Line) -> None:
         ({"cores": {"k": 2796.34, "C II": 1335.7}}, "C II at 1335.7 Å lies outside"),
         ({"continuum": (2790.0, 2800.0)}, "continuum start at 2790.0 Å lies outside"),
         ({"cores": {"k": 2796.34}}, "a core ratio needs two"),
+        ({"reference": "Fe XXI"}, "line.reference is 'Fe XXI', expected one of line.features: triplet, Mn I"),
+        ({"reference_halfwidth": 0}, "line.reference_halfwidth is 0, expected a number of Å above 0"),
     ],
 )
 def test_a_line_that_cannot_be(line: Line, change: dict, message: str) -> None:
@@ -75,6 +77,10 @@ def test_a_line_that_cannot_be(line: Line, change: dict, message: str) -> None:
         ({"peak_halfwidth": 0}, "line.rules.peak_halfwidth is 0, expected a number of Å above 0"),
         ({"ratio_halfwidth": True}, "line.rules.ratio_halfwidth is true, expected a number of Å above 0"),
         ({"ratio_halfwidth": 0.01}, "half a step of the grid"),
+        ({"normalise_over": 4}, "line.rules.normalise_over is 4, expected an odd number"),
+        ({"normalise_over": 1}, "line.rules.normalise_over is 1, expected a whole number of 3 or more"),
+        ({"normalise_over": 241}, "line.rules.normalise_over is 241, expected at most 240 points"),
+        ({"saa_hits": -1}, "line.rules.saa_hits is -1, expected a number of 0 or more"),
     ],
 )
 def test_rules_that_cannot_be(line: Line, change: dict, message: str) -> None:

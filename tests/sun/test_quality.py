@@ -208,6 +208,7 @@ def test_tally_counts_combined_flags_once_each() -> None:
         "HIGH_CONTINUUM": 0,
         "OFF_LIMB": 0,
         "QUIET_SUN": 0,
+        "SAA": 0,
     }
 
 
@@ -258,3 +259,16 @@ def test_a_tolerated_flag_that_is_none_is_named() -> None:
         ConfigError, match="line.tolerated names 'CLOUDS', which is no flag; expected some of MISSING, "
     ):
         is_clean(np.zeros(1, np.uint16), replace(LINE, tolerated=("CLOUDS",)))
+
+
+def test_robust_normalisation_is_a_choice() -> None:
+    flux = np.full((2, 41), 20.0, np.float32) + np.hanning(41).astype(np.float32) * 100
+    flux[1, 9] = 500.0  # a hot pixel
+    none, one = np.zeros(flux.shape, bool), np.ones(2)
+    spectra, intensity, _ = assess(flux, none, none, one, LINE)
+    np.testing.assert_allclose(intensity, [120, 500])
+    line = replace(LINE, rules=replace(RULES, normalise_over=5))
+    robust, level, _ = assess(flux, none, none, one, line)
+    assert level[0] == pytest.approx(level[1], rel=0.01) and 0.97 < level[0] / 120 < 1
+    np.testing.assert_allclose(robust * level[:, None], flux, rtol=1e-5)
+    np.testing.assert_allclose(spectra * intensity[:, None], flux, rtol=1e-5)
