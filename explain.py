@@ -48,15 +48,12 @@ def main(config: DictConfig) -> None:
     """Explain the run's held-out observations, or the shards named."""
     from pathlib import Path
 
-    import torch
     from hydra.utils import instantiate
     from rich.console import Console
 
     from preflare.explain import assessment, ensemble, rows, summary, trial
     from preflare.explain.explanation import Explanation
 
-    # The workers share the cores; a product that is shared out as well only waits.
-    torch.set_num_threads(1)
     by = ensemble.read(Path(config.run))
     explanation = Explanation(
         config.explained,

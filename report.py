@@ -1,13 +1,15 @@
-"""Make one self-contained HTML page about a run: skill, learning curve, spectra coloured by attribution.
+"""Make one self-contained HTML page about a run or sweep: skill, spectra coloured by attribution, how far to trust it.
 
 python report.py run=runs/default                 to runs/default/report.html
+python report.py run=runs/seeds                   a sweep: the distribution of skill, its members, what they say
 python report.py run=runs/default data.root=DIR   the run's own shards have moved to DIR
+python report.py shards=data/simulation           the data: a row per observation, examples of every flag, what differs
 python report.py --help                           every choice
 """
 
 from dataclasses import dataclass, field
 
-from omegaconf import MISSING, DictConfig
+from omegaconf import DictConfig
 
 from preflare.command import verb
 
@@ -23,7 +25,9 @@ class Data:
 class Config:
     """The keys of conf/report.yaml; any other is refused."""
 
-    run: str = MISSING
+    run: str | None = None
+    shards: str | None = None
+    images: str | None = None
     data: Data = field(default_factory=Data)
 
 
@@ -32,10 +36,22 @@ def main(config: DictConfig) -> None:
     """Write the page and print its path."""
     from pathlib import Path
 
-    from preflare import run
+    from preflare.errors import ConfigError
+
+    if (config.run is None) == (config.shards is None):
+        raise ConfigError("A report is about a run or about shards: give run=runs/default, or shards=data/simulation.")
+    if config.shards is not None:
+        from preflare.report import data_report
+
+        print(data_report.write(Path(config.shards), Path(config.images) if config.images else None))
+        return
+    if config.images is not None:
+        raise ConfigError("images=DIR belongs to a report about shards. Add shards=DIR, or leave it out.")
+
+    from preflare.explain import ensemble
     from preflare.report import page
 
-    print(page.write(run.read(config.run), Path(config.data.root) if config.data.root else None))
+    print(page.write(ensemble.read(Path(config.run)), Path(config.data.root) if config.data.root else None))
 
 
 if __name__ == "__main__":

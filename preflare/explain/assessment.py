@@ -184,13 +184,14 @@ HEAD = ("del", "ins", "redrawn", "labels", "seeds", "first", "share", "chance", 
 def cells(row: Row) -> list[str]:
     """The numbers of a row under HEAD; a check that it fails has a "!"."""
     return [
-        _number(row.deletion),
-        _number(row.insertion),
-        _number(row.redrawn) + ("" if row.from_weights else " !"),
-        _number(row.labels) + ("" if row.from_labels else " !"),
-        *(_number(value) for value in (row.members, row.default, row.share, row.chance, row.area)),
+        number(row.deletion),
+        number(row.insertion),
+        number(row.redrawn) + ("" if row.from_weights else " !"),
+        number(row.labels) + ("" if row.from_labels else " !"),
+        *(number(value) for value in (row.members, row.default, row.share, row.chance, row.area)),
     ]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Two decimals; empty where a measure does not apply."""
     return "" if value != value else f"{value:.2f}"

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import savgol_filter
 
-from preflare.explain.display import ORDER
+from preflare.explain.display import smoothed
 from preflare.explain.faithfulness import rank_correlation
 
 
@@ -43,8 +42,5 @@ def fit_smoothing(gradients: np.ndarray, maps: np.ndarray, windows: Sequence[int
 
     gradients, maps: (n, wavelength). Returns it and, (window,), the median correlation after each.
     """
-    found = [
-        float(np.median(compare(savgol_filter(gradients.astype(np.float64), w, ORDER, axis=1), maps).correlation))
-        for w in windows
-    ]
+    found = [float(np.median(compare(smoothed(gradients, window), maps).correlation)) for window in windows]
     return windows[int(np.argmax(found))], np.array(found)

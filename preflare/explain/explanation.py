@@ -21,7 +21,7 @@ from preflare.errors import ConfigError, ShardError
 from preflare.explain import activation_maps, cube, ensemble, target, trial
 from preflare.explain.committee import Committee
 from preflare.explain.cube import Attribute, Cube
-from preflare.explain.engine import cores
+from preflare.explain.engine import cores, one_thread_each
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.parts import Arrays, Parts
@@ -88,6 +88,7 @@ class Explanation:
         if self.sample is not None and self.sample < 1:
             raise ConfigError(f"sample is {self.sample}, expected 1 or more, or null for every spectrum.")
 
+    @one_thread_each()
     def __call__(
         self, by: Ensemble, root: Path | None, where: Path | None, observations: Sequence[object] | None
     ) -> list[Cube]:

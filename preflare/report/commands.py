@@ -3,12 +3,14 @@
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
 from preflare.command import CONF, folder_name
 from preflare.explain.cube import Attribute, Cube
+from preflare.explain.ensemble import Ensemble
 from preflare.run import Run
 
 # Attribute of a cube -> key of explain.py.
@@ -28,35 +30,60 @@ KEYS = {
 }
 
 
-def history(run: Run, cubes: Sequence[Cube], root: Path | None) -> str:
-    """All of them, a line each. root: where report.py was told that the run's own shards are."""
+def history(by: Ensemble, cubes: Sequence[Cube], root: Path | None) -> str:
+    """All of them, a line each. cubes: of the run or sweep.
+
+    root: where report.py was told that the run's own shards are.
+    """
+    run, path = by.runs[0], by.folder.path
     # Only a cube of the run's own shards says where those were.
     homes = {Path(str(cube.attributes["shard"])).parent for cube in cubes if _own(cube)}
     other = root.resolve() if root else min(homes, default=None)
-    lines = [_train(run)]
+    lines = [_train(run)] if by.single else [_sweep(by)]
     own: dict[tuple[str, ...], list[str]] = {}
     for cube in filter(_own, cubes):
         home = root.resolve() if root else Path(str(cube.attributes["shard"])).parent
         settings = (*_moved(run, home), *_settings(cube))
         own.setdefault(settings, []).append(str(cube.attributes["observation"]))
     for settings, names in own.items():
-        held_out = set(names) == set(run.record["partition"]["sides"]["test"])
-        lines.append(command("explain", run, [*settings, *([] if held_out else [f"observations=[{','.join(names)}]"])]))
+        held_out = set(names) == set(by.held_out())
+        lines.append(
+            command("explain", path, [*settings, *([] if held_out else [f"observations=[{','.join(names)}]"])])
+        )
     for cube in cubes:
         if not _own(cube):
             shard = f"shards={_value(str(cube.attributes['shard']))}"
-            lines.append(command("explain", run, [shard, *_moved(run, other), *_settings(cube)]))
-    return "\n".join([*lines, command("report", run, _given(root))])
+            lines.append(command("explain", path, [shard, *_moved(run, other), *_settings(cube)]))
+    return "\n".join([*lines, command("report", path, _given(root))])
 
 
-def next_steps(run: Run, root: Path | None) -> str:
+def next_steps(by: Ensemble, root: Path | None) -> str:
     """What fills a page that has no held-out observation yet."""
-    return "\n".join(command(verb, run, _given(root)) for verb in ("explain", "report"))
+    return "\n".join(command(verb, by.folder.path, _given(root)) for verb in ("explain", "report"))
 
 
-def command(verb: str, run: Run, settings: Iterable[str] = ()) -> str:
-    """A verb on this run, as a shell takes it."""
-    return shlex.join(["python", f"{verb}.py", f"run={_value(str(run.folder.path))}", *settings])
+def command(verb: str, path: Path, settings: Iterable[str] = ()) -> str:
+    """A verb on a run or sweep, as a shell takes it."""
+    return shlex.join(["python", f"{verb}.py", f"run={_value(str(path))}", *settings])
+
+
+def _sweep(by: Ensemble) -> str:
+    """One command if the members are all combinations of what their overrides say, else one for each."""
+    choices: dict[str, dict[str, None]] = {}
+    for run in by.runs:
+        for override in run.record["overrides"]:
+            key, _, value = override.partition("=")
+            choices.setdefault(key, {})[value] = None
+    jobs = {frozenset(run.record["overrides"]) for run in by.runs}
+    every = {frozenset(f"{k}={v}" for k, v in zip(choices, some, strict=True)) for some in product(*choices.values())}
+    if jobs != every:
+        return "\n".join(_train(run) for run in by.runs)
+    path = by.folder.path.resolve()
+    usual = path.parts[-2:] == ("runs", str(by.runs[0].config.name))
+    where = [] if usual else [f"hydra.sweep.dir={_value(str(by.folder.path))}"]
+    return shlex.join(
+        ["python", "train.py", "-m", *(f"{key}={','.join(some)}" for key, some in choices.items()), *where]
+    )
 
 
 def _train(run: Run) -> str:

@@ -1,47 +1,35 @@
-"""The page: one self-contained HTML file about one run, and what the verb report does."""
+"""The page: one self-contained HTML file about one run or sweep, and what the verb report does with it."""
 
-import base64
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from hydra.utils import instantiate
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from preflare.errors import RunError
 from preflare.explain.cube import Cube
+from preflare.explain.ensemble import Ensemble
 from preflare.explain.summary import summarise
-from preflare.figures import learning_curve, style
 from preflare.figures import spectra as spectra_figure
-from preflare.report import commands, spectra, tables, text
+from preflare.report import commands, learning, spectra, tables, text, trust
+from preflare.report.blocks import Block, Picture, frame
 from preflare.report.spectra import Shown
-from preflare.run import Run
+from preflare.sun.line import Line
 from preflare.sun.observation import Label
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the page. image: PNG in base64; width: in CSS pixels."""
+def write(by: Ensemble, root: Path | None) -> Path:
+    """Write ``report.html`` into the folder of the run or sweep and return its path.
 
-    title: str
-    caption: str
-    image: str
-    width: int
-
-
-def write(run: Run, root: Path | None) -> Path:
-    """Write ``report.html`` into the run folder and return its path.
-
-    root: the folder of the run's own shards, if they were moved. Nothing is written if anything is wrong.
+    root: the folder of the runs' own shards, if they were moved. Nothing is written if anything is wrong.
     Raises RunError for cubes of another run, ShardError for shards that are gone or have changed.
     """
-    path = run.folder.report
+    path = by.folder.report
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
-    page = render(run, root)
+    page = render(by, root)
     try:
         scratch.write_text(page, encoding="utf-8")
         os.replace(scratch, path)
@@ -50,15 +38,16 @@ def write(run: Run, root: Path | None) -> Path:
     return path
 
 
-def render(run: Run, root: Path | None) -> str:
+def render(by: Ensemble, root: Path | None) -> str:
     """The page as text; see ``write``."""
-    record, line = run.record, instantiate(run.config.line)
-    home = root or Path(run.config.data.root)
-    cubes = open_cubes(run)
-    own = [cube for cube in cubes if cube.attributes["side"] == "test"]
+    first = by.runs[0]
+    record, line = first.record, instantiate(first.config.line)
+    home = root or Path(first.config.data.root)
+    cubes = open_cubes(by)
     foreign = [cube for cube in cubes if cube.attributes["side"] == "none"]
+    own = [cube for cube in cubes if cube.attributes["side"] in ("test", "mixed")]
     groups = [
-        (f"Held-out {label.name} spectra", [cube for cube in own if cube.attributes["label"] == label])
+        (f"{text.held_out(own)} {label.name} spectra", [cube for cube in own if cube.attributes["label"] == label])
         for label in (Label.PF, Label.AR)
     ]
     groups = [(title, members) for title, members in groups if members]
@@ -66,16 +55,18 @@ def render(run: Run, root: Path | None) -> str:
     shown_foreign = [spectra.choose([cube]) for cube in foreign]
     limits = spectra.limits([one for group in (*shown, *shown_foreign) for one in group])
 
+    def remark(members: Sequence[Cube]) -> str:
+        return text.remark(str(members[0].attributes["origin"]), record["trained_on"]["origin"])
+
     def picture(title: str, members: Sequence[Cube], chosen: Sequence[Shown]) -> Picture:
-        remark = text.remark(str(members[0].attributes["origin"]), record["trained_on"]["origin"])
         figure = spectra_figure.draw(
             line.wavelength,
-            np.stack([spectra.read(one, home) for one in chosen]),
+            _read(chosen, home),
             {spectra.METHODS[name]: np.stack([one.attributions[name] for one in chosen]) for name in limits},
             {spectra.METHODS[name]: limit for name, limit in limits.items()},
             [one.title for one in chosen],
             {**line.cores, **line.features},
-            remark,
+            remark(members),
         )
         return frame(title, text.attributions(members, chosen, line), figure)
 
@@ -88,50 +79,52 @@ def render(run: Run, root: Path | None) -> str:
         keep_trailing_newline=True,
     )
     return environment.get_template("page.html").render(
-        title=text.title(record, line),
-        lead=text.lead(run, line),
+        title=text.title(record, line, len(by.runs)),
+        lead=text.lead(by.runs, line),
         warnings=text.warnings(record),
-        skill=tables.skill(record),
-        skill_caption=text.skill(record),
-        curve=frame("Loss against epoch", text.curve(run), _curve(run)),
+        skill=learning.blocks(by),
         method=text.method(groups),
         own=[picture(title, members, one) for (title, members), one in zip(groups, shown, strict=True)],
+        trust=_trust(own, shown, home, line, remark(own)) if own else [],
         foreign=[picture(cube.path.stem, [cube], one) for cube, one in zip(foreign, shown_foreign, strict=True)],
         foreign_warnings=text.foreign(record, foreign),
         foreign_table=tables.foreign({cube.path.stem: summarise(cube) for cube in foreign}),
-        observations=tables.observations(record, [summarise(cube) for cube in cubes if cube not in foreign]),
+        observations=tables.observations(
+            [one.record for one in by.runs], [summarise(cube) for cube in cubes if cube not in foreign]
+        ),
         observations_caption=text.observations(cubes),
-        commands=commands.history(run, cubes, root),
-        next_steps=commands.next_steps(run, root),
-        facts=tables.facts(run),
-        config=OmegaConf.to_yaml(run.config),
+        commands=commands.history(by, cubes, root),
+        next_steps=commands.next_steps(by, root),
+        facts=tables.facts(by),
+        config=OmegaConf.to_yaml(first.config),
         versions=tables.Table(("package", "version"), tuple(record["versions"].items())),
         digests=tables.Table(("observation", "digest"), tuple(record["data"].items())),
     )
 
 
-def _curve(run: Run) -> Figure:
-    record = run.record
-    side = record["partition"]["chosen_by"]
-    return learning_curve.draw(
-        np.array([row["train/loss"] for row in run.history]),
-        np.array([row[f"{side}/loss"] for row in run.history]),
-        record["best_epoch"],
-        record["best_mean_epoch"],
-        side,
-    )
+def _trust(own: Sequence[Cube], shown: Sequence[Sequence[Shown]], home: Path, line: Line, remark: str) -> list[Block]:
+    return trust.blocks(own, shown[0], _read(shown[0], home), line, remark)
 
 
-def frame(title: str, caption: str, figure: Figure) -> Picture:
-    """A figure as the page shows it: with sharper pixels than the screen may have, at its size in inches."""
-    image = base64.b64encode(style.png(figure)).decode()
-    return Picture(title, caption, image, round(96 * figure.get_figwidth()))
+def _read(chosen: Sequence[Shown], home: Path) -> np.ndarray:
+    return np.stack([spectra.read(one, home) for one in chosen])
 
 
-def open_cubes(run: Run) -> list[Cube]:
-    """The run's cubes, sorted by name. Raises RunError for one that explains what the folder held before."""
-    cubes = [Cube.open(path) for path in sorted(run.folder.cubes.glob("*.h5")) if not path.name.startswith(".")]
+def open_cubes(by: Ensemble) -> list[Cube]:
+    """The cubes, sorted by name.
+
+    Raises RunError for one that explains what the folder held before, and if not all explain the same quantity.
+    """
+    cubes = [Cube.open(path) for path in sorted(by.folder.cubes.glob("*.h5")) if not path.name.startswith(".")]
+    finished = {by.name(number): str(one.record["finished"]) for number, one in enumerate(by.runs)}
     for cube in cubes:
-        if cube.attributes["finished"] != run.record["finished"]:
-            raise RunError(f"{cube.path} explains another run than the one in {run.folder.path}. Run explain.py again.")
+        members = str(cube.attributes["members"]).split()
+        if cube.attributes["finished"] != max((finished.get(one, "") for one in members), default=""):
+            raise RunError(f"{cube.path} explains another run than the one in {by.folder.path}. Run explain.py again.")
+    quantities = sorted({str(cube.attributes["quantity"]) for cube in cubes})
+    if len(quantities) > 1:
+        raise RunError(
+            f"The cubes in {by.folder.cubes} explain {' and '.join(quantities)}, a page can show one of them. Run "
+            f"explain.py again with explained={quantities[0]}."
+        )
     return cubes

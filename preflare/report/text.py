@@ -6,36 +6,36 @@ from typing import Any
 import numpy as np
 from hydra.utils import instantiate
 
-from preflare.explain import equivalence
 from preflare.explain.activation_maps import MAPS
 from preflare.explain.cube import Cube
 from preflare.explain.explanation import ORIGINS
 from preflare.explain.summary import summarise
+from preflare.explain.target import QUANTITIES
 from preflare.model.tables import CHOSEN_BY_TEST
 from preflare.report.spectra import METHODS, RULE, Shown, strongest
 from preflare.run import Run
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
 
-# Spectra of a cube that two explanations are compared on, at most.
-COMPARED = 500
 
-
-def title(record: Mapping[str, Any], line: Line) -> str:
+def title(record: Mapping[str, Any], line: Line, members: int = 1) -> str:
     """What the page is about and on what data."""
-    return f"{line.title} spectra before a flare: a network trained on {ORIGINS[record['trained_on']['origin']]}"
+    who = "a network" if members == 1 else f"{members} networks"
+    return f"{line.title} spectra before a flare: {who} trained on {ORIGINS[record['trained_on']['origin']]}"
 
 
-def lead(run: Run, line: Line) -> str:
+def lead(runs: Sequence[Run], line: Line) -> str:
     """What was trained, on how much."""
-    network = instantiate(run.config.model)
+    network = instantiate(runs[0].config.model)
     weights = sum(parameter.numel() for parameter in network.parameters())
-    counts = run.record["partition"]["sides"]["train"]
+    sides = [run.record["partition"]["sides"]["train"] for run in runs]
+    spectra = _span([sum(counts.values()) for counts in sides])
+    who = "A" if len(runs) == 1 else f"Each of {len(runs)} networks, as the first a"
     return (
-        f"A {type(network).__name__} with {weights:,} weights learned from {sum(counts.values()):,} spectra of "
-        f"{len(counts)} observations to tell spectra of regions about to flare (PF) from spectra of regions that did "
-        f"not (AR). A spectrum has {line.points} points from {line.start} to {line.stop} Å and is divided by its own "
-        "maximum."
+        f"{who} {type(network).__name__} with {weights:,} weights{',' if len(runs) > 1 else ''} learned from {spectra} "
+        f"spectra of {_span([len(counts) for counts in sides])} observations to tell spectra of regions about to flare "
+        f"(PF) from spectra of regions that did not (AR). A spectrum has {line.points} points from {line.start} to "
+        f"{line.stop} Å and is divided by its own maximum."
     )
 
 
@@ -50,6 +50,48 @@ def warnings(record: Mapping[str, Any]) -> list[str]:
     if record["dead"]:
         found.append("This network is dead: it gives the same answer to every spectrum, after every restart.")
     return found
+
+
+def distribution(runs: Sequence[Run]) -> str:
+    """Under the figure of a sweep's skill (paper Fig. 10)."""
+    tss = np.array([run.record["metrics"]["test"]["tss"] for run in runs], dtype=float)
+    partitions = len({str(run.record["partition"]) for run in runs})
+    low, middle, high = np.nanquantile(tss, [0.25, 0.5, 0.75])
+    return (
+        f"Each dot is one of {len(runs)} networks on its test side, boxes are quartiles, red is the median. TSS has "
+        f"median {middle:.3f}, quartiles {low:.3f} and {high:.3f}. "
+        + (
+            "All share one partition: the spread is that of initial weights and of the order of batches."
+            if partitions == 1
+            else f"They are of {partitions} partitions, whose observations differ: most of the spread is theirs. Test "
+            "sides share observations, so that it is no error of the mean (paper Fig. 10)."
+        )
+    )
+
+
+def skill_over_members(runs: Sequence[Run]) -> str:
+    """Under the table of a sweep's skill."""
+    chosen_by_test = any(run.record["partition"]["chosen_by"] == "test" for run in runs)
+    return "On the test sides, each at its own best epoch." + (f" {CHOSEN_BY_TEST}" if chosen_by_test else "")
+
+
+def members(runs: Sequence[Run]) -> str:
+    """Under the table of members."""
+    restarted = sum(len(run.record["attempts"]) > 1 for run in runs)
+    return (
+        f"Finished and living networks of the sweep; {restarted} of these {len(runs)} were restarted because their "
+        "first network answered the same to every spectrum."
+    )
+
+
+def held_out(cubes: Sequence[Cube]) -> str:
+    """Whether the members that explained had seen the observations: the first words of a title."""
+    return "Seen and held-out" if any(cube.attributes["seen"] for cube in cubes) else "Held-out"
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def skill(record: Mapping[str, Any]) -> str:
@@ -93,12 +135,21 @@ def method(groups: Sequence[tuple[str, Sequence[Cube]]]) -> str:
     if not cubes:
         return ""
     maps = [name for name in METHODS if name in MAPS and name in cubes[0].names]
+    quantity = QUANTITIES[str(cubes[0].attributes["quantity"])].title
+    count = int(max(cube.attributes["member_count"] for cube in cubes))
+    if count == 1:
+        who = ""
+    elif any(cube.attributes["seen"] for cube in cubes):
+        who = f" Values are means over up to {count} members, some of which trained on what they explain."
+    else:
+        who = f" Values are means over up to {count} members, none of which trained on what it explains."
     return (
-        "Each line is one held-out spectrum. Its colour is what each wavelength contributed to the log-odds of PF: "
-        "red and orange for PF, blue against, grey nothing; dotted where the method has no value. Shown are "
+        f"Each line is one spectrum. Its colour is what each wavelength contributed to the {quantity}: red and orange "
+        "raise it, blue lowers it, grey nothing; dotted where the method has no value. Shown are "
         f"{RULE} among the explained spectra of each class: {sampled(cubes)}. The colours of one method mean the same "
         "in every panel of this page (the scale ends at the 99th percentile of the spectra shown). Expected gradients "
-        "add up to the difference between a spectrum's log-odds and their mean over the baselines."
+        f"add up to the difference between a spectrum's {quantity} and its mean over the baselines."
+        + who
         + (_MAPS if maps else "")
         + (_PUBLISHED if "gradcam" in maps else "")
     )
@@ -119,34 +170,12 @@ def attributions(members: Sequence[Cube], chosen: Sequence[Shown], line: Line) -
             place, mean = strongest(members, name)
             sentences.append(
                 f"Strongest in {title}, over the {count:,} explained spectra: {_near(place, line)}, "
-                f"{'for' if mean > 0 else 'against'} PF on average."
+                f"{'raising' if mean > 0 else 'lowering'} it on average."
             )
-    maps = [name for name in METHODS if name in MAPS and name in members[0].names]
-    for name in maps:
-        pairs = [
-            equivalence.compare(one.rows(name, index), one.rows("expected_gradients", index))
-            for one in members
-            if len(index := _some(one.explained()))
-        ]
-        ranks = np.concatenate([pair.rank_correlation for pair in pairs])
-        linear = np.concatenate([pair.correlation for pair in pairs])
-        sentences.append(
-            f"{METHODS[name]} and expected gradients are not the same up to a constant and a scale: over each "
-            f"spectrum's wavelengths they correlate by {np.median(linear):.2f} (median; by rank "
-            f"{np.median(ranks):.2f})."
-            if np.median(linear) < 0.9
-            else f"{METHODS[name]} and expected gradients agree up to a constant and a scale: they correlate by "
-            f"{np.median(linear):.2f} (median; by rank {np.median(ranks):.2f})."
-        )
     residual = float(np.median([one.residual for one in summaries]))
     draws = members[0].attributes["samples"]
     sentences.append(f"With {draws} draws, expected gradients miss their sum by {residual:.1%} (median).")
     return " ".join(sentences)
-
-
-def _some(index: np.ndarray) -> np.ndarray:
-    """Evenly spaced ones, COMPARED at most."""
-    return index[:: -(-len(index) // COMPARED) or 1]
 
 
 def remark(origin: str, trained_on: str) -> str:

@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_coeffs
 
-from preflare.explain.display import as_published
+from preflare.explain.display import WINDOW, smoothed, to_the_score
 
 ATTRIBUTIONS = np.random.default_rng(0).normal(size=(4, 120))
 SCORES = np.array([0.9, 0.5, 0.1, 0.7])
+
+
+def as_published(attributions: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    return to_the_score(smoothed(attributions, WINDOW), scores)
 
 
 def test_away_from_the_edges_it_is_a_convolution_shifted_and_scaled() -> None:
@@ -42,3 +46,11 @@ def test_nothing_stays_nothing_and_the_input_is_left_alone() -> None:
 def test_a_window_that_is_longer_than_a_spectrum() -> None:
     with pytest.raises(ValueError, match="window_length"):
         as_published(ATTRIBUTIONS[:, :30], SCORES)
+
+
+def test_what_a_map_does_not_support_stays_so() -> None:
+    maps = ATTRIBUTIONS.copy()
+    maps[:, :20] = np.nan
+    found = to_the_score(maps, SCORES)
+    assert np.isnan(found[:, :20]).all()
+    np.testing.assert_allclose(found[:, 20:], to_the_score(maps[:, 20:], SCORES))

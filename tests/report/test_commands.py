@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from preflare import run
 from preflare.command import CONF
 from preflare.explain.cube import Cube
+from preflare.explain.ensemble import Ensemble
 from preflare.report import commands
 from preflare.run import Run, RunFolder
 
@@ -21,6 +22,10 @@ def cube(shard: Path, side: str = "test", **changes: str | int) -> Cube:
     attributes |= {"sample": DEFAULT.sample or "all", "maps": " ".join(DEFAULT.maps), "member_count": 1}
     attributes |= {"observation": shard.stem, "shard": str(shard), "side": side} | changes
     return Cube(Path(f"{shard.stem}.h5"), attributes, (1, 1, 1, 240), ())
+
+
+def single(run: Run) -> Ensemble:
+    return Ensemble(run.folder, (run,))
 
 
 @pytest.fixture
@@ -37,7 +42,7 @@ def held_out(finished: Run) -> list[Path]:
 
 def explains(finished: Run, cubes: list[Cube], root: Path | None = None) -> list[str]:
     """The commands between train and report, short of the run."""
-    first, *between, last = commands.history(finished, cubes, root).splitlines()
+    first, *between, last = commands.history(single(finished), cubes, root).splitlines()
     assert first.startswith("python train.py") and last.startswith("python report.py")
     head = f"python explain.py run={finished.folder.path}"
     assert all(line.startswith(head) for line in between)
@@ -46,7 +51,7 @@ def explains(finished: Run, cubes: list[Cube], root: Path | None = None) -> list
 
 def test_defaults_need_not_be_said(finished: Run, held_out: list[Path]) -> None:
     finished.record["overrides"] = ["partition.seed=3", "model.sizes=[1,2]"]
-    assert commands.history(finished, [cube(shard) for shard in held_out], None).splitlines() == [
+    assert commands.history(single(finished), [cube(shard) for shard in held_out], None).splitlines() == [
         f"python train.py partition.seed=3 'model.sizes=[1,2]' hydra.run.dir={finished.folder.path}",
         f"python explain.py run={finished.folder.path}",
         f"python report.py run={finished.folder.path}",
@@ -57,6 +62,7 @@ def test_defaults_need_not_be_said(finished: Run, held_out: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"quantity": "probability"}, "explained=probability"),
         ({"checkpoint": "last"}, "checkpoint=last"),
         ({"spectra": "all"}, "spectra=all"),
         ({"sample": 7}, "sample=7"),
@@ -89,7 +95,7 @@ def test_shards_that_moved_are_said(finished: Run, held_out: list[Path], tmp_pat
     moved = [cube(tmp_path / shard.name) for shard in held_out]
     assert explains(finished, moved) == [f"data.root={tmp_path}"]
     assert explains(finished, [cube(shard) for shard in held_out], tmp_path) == [f"data.root={tmp_path}"]
-    last = commands.history(finished, moved, tmp_path).splitlines()[-1]
+    last = commands.history(single(finished), moved, tmp_path).splitlines()[-1]
     assert last == f"python report.py run={finished.folder.path} data.root={tmp_path}"
 
 
@@ -106,7 +112,7 @@ def test_a_run_folder_of_ones_own_is_said(
 ) -> None:
     finished.record["overrides"] = overrides
     elsewhere = replace(finished, folder=RunFolder(tmp_path / folder))
-    assert commands.history(elsewhere, [], None).splitlines()[0] == said.format(tmp_path / folder)
+    assert commands.history(single(elsewhere), [], None).splitlines()[0] == said.format(tmp_path / folder)
 
 
 def test_some_observations_are_named_and_others_made_in_another_way_apart(finished: Run, held_out: list[Path]) -> None:
@@ -130,9 +136,32 @@ def test_other_shards_are_a_command_each(finished: Run, held_out: list[Path], tm
 
 
 def test_a_path_with_a_space_is_quoted_for_the_shell_and_for_hydra(finished: Run) -> None:
-    said = commands.next_steps(finished, Path("my data")).splitlines()
+    said = commands.next_steps(single(finished), Path("my data")).splitlines()
     # A shell makes one word of it, data.root='my data', in which Hydra sees a quoted value.
     assert said == [
         f"python {verb}.py run={finished.folder.path} " + "'data.root='\"'\"'my data'\"'\"''"
         for verb in ("explain", "report")
     ]
+
+
+def member(finished: Run, folder: Path, *overrides: str) -> Run:
+    return replace(finished, folder=RunFolder(folder), record={**finished.record, "overrides": list(overrides)})
+
+
+def test_a_sweep_is_one_command_if_its_members_are_all_combinations(finished: Run, tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "default"
+    runs = [
+        member(finished, path / f"{p}/{s}", "loss.l2=0", f"partition.seed={p}", f"seed={s}")
+        for p in "01"
+        for s in "789"
+    ]
+    by = Ensemble(RunFolder(path), tuple(runs))
+    assert commands.history(by, [], None).splitlines() == [
+        "python train.py -m loss.l2=0 partition.seed=0,1 seed=7,8,9",
+        f"python report.py run={path}",
+    ]
+    elsewhere = Ensemble(RunFolder(tmp_path), tuple(runs))
+    assert commands.history(elsewhere, [], None).splitlines()[0].endswith(f" hydra.sweep.dir={tmp_path}")
+    some = Ensemble(RunFolder(path), (*runs[:2], runs[5]))
+    said = commands.history(some, [], None).splitlines()
+    assert len(said) == 4 and said[2].startswith("python train.py loss.l2=0 partition.seed=1 seed=9")

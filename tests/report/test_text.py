@@ -58,11 +58,15 @@ def test_the_curves_caption_has_the_runs_numbers(toy_run: Path) -> None:
 def test_the_lead_counts_weights_and_spectra(toy_run: Path, line: Line) -> None:
     finished = run.read(toy_run)
     trained = finished.record["partition"]["sides"]["train"]
-    assert f"A ConvNet with 363 weights learned from {sum(trained.values())} spectra of 4" in text.lead(finished, line)
+    assert f"A ConvNet with 363 weights learned from {sum(trained.values())} spectra of 4" in text.lead(
+        [finished], line
+    )
 
 
-def cube(spectra: str, sample: str | int) -> Cube:
-    return Cube(Path("AR_1.h5"), {"spectra": spectra, "sample": sample}, (1, 1, 1, 240), ("expected_gradients",))
+def cube(spectra: str, sample: str | int, members: int = 1, seen: bool = False) -> Cube:
+    about: dict[str, str | int | bool] = {"quantity": "log_odds", "member_count": members, "seen": seen}
+    about |= {"spectra": spectra, "sample": sample}
+    return Cube(Path("AR_1.h5"), about, (1, 1, 1, 240), ("expected_gradients",))
 
 
 def test_which_spectra_are_scored_is_said() -> None:
@@ -78,3 +82,29 @@ def test_which_spectra_the_pictures_are_chosen_from_is_said() -> None:
     assert "explained spectra of each class: every spectrum scored" in text.method([("PF", [cube("clean", "all")])])
     mixed = text.method([("PF", [cube("clean", 3)]), ("AR", [cube("clean", "all")])])
     assert "not as many of each observation" in mixed
+
+
+def test_what_is_explained_and_by_whom_is_said() -> None:
+    alone = cube("clean", "all")
+    alone.attributes["quantity"] = "probability"
+    assert "contributed to the probability of PF" in text.method([("PF", [alone])])
+    assert "members" not in text.method([("PF", [alone])])
+    unseen, seen = (text.method([("PF", [cube("clean", "all", 9, one)])]) for one in (False, True))
+    assert "up to 9 members, none of which trained on what it explains" in unseen
+    assert "up to 9 members, some of which trained on what they explain" in seen
+    assert text.held_out([cube("clean", "all")]) == "Held-out"
+    assert text.held_out([cube("clean", "all", seen=True)]) == "Seen and held-out"
+
+
+def test_a_sweep_says_what_its_spread_is(toy_run: Path, line: Line) -> None:
+    one = run.read(toy_run)
+    assert "Each of 2 networks, as the first a ConvNet with 363 weights" in text.lead([one, one], line)
+    tss = one.record["metrics"]["test"]["tss"]
+    caption = text.distribution([one, one])
+    assert f"median {tss:.3f}" in caption and "All share one partition" in caption
+    other = run.read(toy_run)
+    other.record["partition"]["seed"] = 8
+    assert "They are of 2 partitions" in text.distribution([one, other])
+    assert "The test side chose the epoch" in text.skill_over_members([one])
+    other.record["attempts"] = [{}, {}]
+    assert "1 of these 2 were restarted" in text.members([one, other])
