@@ -187,7 +187,7 @@ def _study(config: DictConfig, line: Line, method: ExpectedGradients, home: Path
             answers = np.stack([log_odds(network)(held_out[0]).numpy() for network in networks])
         accuracy[name] = against_members(answers[:, :, None], right, sizes, config.draws, config.seed)
     _write(home / "training.png", style.png(_during(config, members.runs[0], data, paths, shown, target, remark)))
-    _write(home / "maps.png", style.png(_maps(line, members, groups, said, shown, target, remark)))
+    _write(home / "maps.png", style.png(_maps(line, members, said, shown, target, remark)))
     chance = {kind: target.chance(np.isfinite(maps).all(axis=(0, 1))) for kind, maps in said["members"].items()}
     return Study(
         home.name,
@@ -310,7 +310,6 @@ def _during(
 def _maps(
     line: Line,
     members: ensemble.Ensemble,
-    groups: Mapping[str, Sequence[nn.Module]],
     said: Mapping[str, Mapping[str, np.ndarray]],
     shown: torch.Tensor,
     target: Target,
@@ -330,9 +329,6 @@ def _maps(
     rows[f"mean of {len(order)} members"] = {kind: maps[:, :1].mean(axis=0) for kind, maps in said["members"].items()}
     for name, title in (("swa", "averaged weights"), ("annealed", "annealed")):
         rows[f"{members.name(0)}, {title}"] = {kind: maps[0, :1] for kind, maps in said[name].items()}
-        rows[f"mean of {len(groups[name])}, {title}"] = {
-            kind: maps[:, :1].mean(axis=0) for kind, maps in said[name].items()
-        }
     return _drawn(line, rows, shown[:1], target, remark)
 
 

@@ -73,8 +73,13 @@ def table(study: Study) -> Table:
 
 
 def best_map(study: Study) -> str:
-    """The activation map whose ensemble hits most often; of equals, the one with the largest share inside."""
+    """The activation map whose ensemble hits most often; of equals, the one with the largest share inside.
+
+    Expected gradients where there is no activation map.
+    """
     maps = {method: curve for method, curve in study.found["members"].items() if method in MAPS}
+    if not maps:
+        return EXPECTED_GRADIENTS
     return max(maps, key=lambda method: tuple(maps[method].value[:2, -1].round(3)))
 
 
@@ -149,7 +154,7 @@ def _markdown(study: Study) -> str:
 
 def _claims(study: Study) -> str:
     lines = []
-    for method in (best_map(study), EXPECTED_GRADIENTS):
+    for method in dict.fromkeys((best_map(study), EXPECTED_GRADIENTS)):
         curve = study.found["members"][method]
         for measure, more, said in CLAIMS:
             number = MEASURES.index(measure)
@@ -187,6 +192,8 @@ def _centres(study: Study) -> str:
 
 def _decision(study: Study, default: Sequence[str]) -> str:
     best = best_map(study)
+    if best == EXPECTED_GRADIENTS:
+        return "These networks have no convolution, so there is none."
     ranks = ", ".join(
         f"{method} {curve.value[0, -1]:.2f}" for method, curve in study.found["members"].items() if method in MAPS
     )

@@ -1,5 +1,7 @@
 """The artefact experiment's page says what its numbers say, also where the paper's claims do not hold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rich.console import Console
@@ -63,6 +65,14 @@ def test_the_page_says_that_a_claim_does_not_hold() -> None:
     assert "single network (hirescam): NO; 0.40 for the median network, 0.20 [0.10, 0.30]" in bad
     assert "more symmetrically (hirescam): not decided" in bad
     assert "is NOT among the maps" in text([study(GOOD)], "IRIS", ["gradcam"], [])
+
+
+def test_networks_without_maps_have_a_page() -> None:
+    whole = study(GOOD)
+    found = {name: {"expected_gradients": one["expected_gradients"]} for name, one in whole.found.items()}
+    page = text([replace(whole, found=found, seen={})], "IRIS", ["hirescam"], [])
+    assert "no convolution" in page and "hirescam" not in page
+    assert page.count("(expected_gradients): yes; 0.43") == 1
 
 
 def test_every_row_of_its_tables_is_full() -> None:
