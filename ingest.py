@@ -102,8 +102,10 @@ def main(config: DictConfig) -> None:
             counts[observation.header.name] = tally(shard.Shard.open(path).read("quality"), line)
     counts = {name: counts[name] for name in sorted(counts)} if workers > 1 else counts
     absent = [name for name in wanted or () if name not in found]
-    if absent or not found:
+    if absent:
         raise ConfigError(f"The source has no observation {', '.join(absent)}. Correct observations=[...].")
+    if not found:
+        raise ConfigError("No observation is left to ingest. Mend what is said above, or name others.")
     console.print(_table(counts), crop=False)
     new = sum(found.values())
     old = f", {len(found) - new} already there" if new < len(found) else ""

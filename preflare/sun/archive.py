@@ -18,7 +18,7 @@ from pathlib import Path
 from omegaconf import ListConfig
 
 from preflare.checks import check_integer, check_number, check_path, check_text
-from preflare.errors import ArchiveError, CatalogError, ConfigError
+from preflare.errors import ArchiveError, CatalogError, ConfigError, FlareError, Level2Error
 from preflare.sun import catalog as catalogs
 from preflare.sun.catalog import Entry
 from preflare.sun.folder import Folder
@@ -115,16 +115,46 @@ class Archive:
     def observations(self, line: Line) -> Iterator[Observation]:
         """Each observation once its files are there; what is there already is not asked for again.
 
-        Says first how much is to come. Of the whole catalog those that cannot be had are named and left out.
+        Says first how much is to come. Of the whole catalog those that cannot be had, or be cut, are named and left
+        out.
         Raises ArchiveError if a file does not come or is not what it should be, CatalogError or ConfigError if an
         observation that is named cannot be cut, and what ``Folder`` raises.
         """
         entries = {entry.id: entry for entry in catalogs.read(self.folder.catalog)}
-        plan = [self._ask(name) for name in self._named(entries)]
+        names, whole = self._named(entries), self.names is None
+        plan = self._asked(names, whole)
+        if whole:
+            self._tell(names, entries)
         self._announce(plan)
         for wanted in plan:
             self._get(wanted)
-            yield from self._read(wanted, line)
+            try:
+                yield from self._read(wanted, line)
+            except (CatalogError, ConfigError, FlareError, Level2Error) as error:
+                if not whole:
+                    raise
+                log.warning("Left out: %s", error)
+
+    def _asked(self, names: Sequence[str], whole: bool) -> list[Wanted]:
+        """How large everything is. Of the whole catalog, what the archive lacks is left out."""
+        plan = []
+        for number, name in enumerate(names):
+            new = not (self.cache / name.partition("_")[2] / RECORD).exists()
+            try:
+                plan.append(self._ask(name))
+            except CatalogError as error:
+                if not whole:
+                    raise
+                log.warning("Left out: %s", error)
+            if number == 0 and new and len(names) > 1:
+                log.info("Asking the archive how large the files of %d observations are.", len(names))
+        return plan
+
+    def _tell(self, names: Sequence[str], entries: dict[str, Entry]) -> None:
+        """What the whole catalog lacks that is looked up."""
+        unknown = [name for name in names if name.startswith("PF") and not entries[name.partition("_")[2]].onset]
+        if unknown and not self.window.onset:
+            log.info("%d onsets that the catalog lacks are looked up: %s.", len(unknown), ", ".join(unknown))
 
     def _named(self, entries: dict[str, Entry]) -> list[str]:
         """The names to get, refused (or, of the whole catalog, left out) before anything is downloaded."""
@@ -171,7 +201,7 @@ class Archive:
                 record[file] = {"bytes": self.web.size(self._url(id, file)), "sha256": None}
         raster = RASTER.format(id=id)
         if record[raster]["bytes"] is None:
-            raise ArchiveError(
+            raise CatalogError(
                 f"There is no {self._url(id, raster)} (404): the archive has no rasters of {name}. Check its id and "
                 "source.base."
             )

@@ -127,7 +127,7 @@ class Surroundings:
         if self.knows_flares:
             settings["c_flares"] = _count_c(found, cut)
         if cut.label is Label.PF:
-            self._remark_pf(name, field, cut, strong)
+            self._remark_pf(name, field, cut, found)
         if cut.label is Label.AR:
             self._check_ar(name, [f"{flare.flare_class} at {iso(flare.start)}" for flare in strong], "the flare list")
             settings |= self._next(name, field, cut, found)
@@ -155,10 +155,11 @@ class Surroundings:
             return ""
         return nearest.active_region
 
-    def _remark_pf(self, name: str, field: Field, cut: Cut, strong: Sequence[Flare]) -> None:
+    def _remark_pf(self, name: str, field: Field, cut: Cut, found: Sequence[Flare]) -> None:
+        strong = [flare for flare in found if flare.strong]
         first, onset = instant(cut.window_start), instant(cut.onset)
         its = _chosen(field, strong, cut.onset)
-        others = [flare for flare in strong if flare is not its]
+        others = [flare for flare in strong if flare is not its and flare.start <= field.end]
         if others:
             listed = ", ".join(f"{flare.flare_class} at {iso(flare.start)}" for flare in others)
             log.warning("%s: more M or X flares while it lasted: %s.", name, listed)
@@ -235,10 +236,11 @@ class Surroundings:
 
 
 def _chosen(field: Field, strong: Sequence[Flare], onset: str) -> Flare | None:
-    within = [flare for flare in strong if field.start <= flare.start <= field.end]
+    """The flare within 10 min of the onset; without one, of those while the observation lasted, the nearest."""
     if onset:
-        gaps = {abs((flare.start - instant(onset)).total_seconds()): flare for flare in reversed(within)}
+        gaps = {abs((flare.start - instant(onset)).total_seconds()): flare for flare in reversed(strong)}
         return gaps[min(gaps)] if gaps and min(gaps) <= 600 else None
+    within = [flare for flare in strong if field.start <= flare.start <= field.end]
 
     def rank(flare: Flare) -> tuple[bool, float]:
         distance = flare.distance(*field.centre)

@@ -197,6 +197,39 @@ def test_what_cannot_work_is_refused_before_anything_is_asked(
     assert server.asked == []
 
 
+def test_the_whole_catalog_says_what_is_missing_and_goes_on(
+    ingest: Callable[..., int], server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ingest("observations=null", "source.images=false") == 0
+    said = capsys.readouterr()
+    left = [line for line in said.err.splitlines() if line.startswith("Left out: ")]
+    # Seven without an onset, and all but one of the others, which this archive lacks.
+    assert sum("its flare onset is unknown" in line for line in left) == 7
+    assert sum("(404): the archive has no rasters of" in line for line in left) == 29
+    assert "1 written: data/archive" in said.out
+
+    (tmp_path / "list.csv").write_text("start,class\n2014-03-29T17:34,M9.0\n")
+    assert ingest("observations=null", "source.images=false", "source.flares=list.csv", "data.root=two") == 0
+    said = capsys.readouterr()
+    assert "7 onsets that the catalog lacks are looked up: PF_20140612_110933_3863605329, " in said.err
+    assert Shard.open(tmp_path / "two" / f"{NAME}.h5").header.flare_class == "M9.0"
+
+
+def test_of_the_whole_catalog_one_that_cannot_be_cut_is_left_out(
+    ingest: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is an error all the same if nothing is left."""
+    (tmp_path / "own.csv").write_text(f"id,label\n{ID},AR\n")
+    (tmp_path / "list.csv").write_text("start,class\n2014-03-29T15:00,M9.0\n")
+    arguments = ("source.flares=list.csv", "catalog=own.csv", "source.images=false", "window.minutes=null")
+    assert ingest("observations=null", *arguments) == 1
+    said = capsys.readouterr().err
+    assert said.splitlines()[-1].startswith("No observation is left to ingest.")
+    assert f"Left out: AR_{ID} is AR, but by the flare list an M or X flare occurred while it lasted" in said
+    assert ingest("observations=null", *arguments, f"source.allow=[AR_{ID}]") == 0
+    assert (tmp_path / "data" / "archive" / f"AR_{ID}.h5").exists()
+
+
 def test_without_a_network(verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serve(tmp_path) as server:
         pass
