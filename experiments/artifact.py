@@ -155,6 +155,8 @@ def _study(config: DictConfig, line: Line, method: ExpectedGradients, home: Path
     twins.check_together(data.partition.sides)
     members = _train(config, home, "members", config.members, config.swa)
     annealed = _train(config, home, "annealed", config.annealed, config.annealing)
+    # What follows is many small products: shared out, each would only wait.
+    torch.set_num_threads(1)
     training_side = data.datasets["train"]
     paths = method.paths(
         training_side.spectra,
