@@ -2,11 +2,14 @@
 
 import re
 import shlex
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from tests.sun.archive_server import serve
 from tests.sun.level2_files import Level2File, two_peaks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,17 +23,19 @@ def commands() -> list[list[str]]:
     return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
-def tiny(words: list[str], rasters: Path) -> list[str]:
-    """The same command on less: fewer spectra, one epoch, two jobs, real-format rasters made for the test."""
+def tiny(words: list[str], rasters: Path, archive: str) -> list[str]:
+    """The same command on less: fewer spectra, one epoch, two jobs, rasters and an archive made for the test."""
     verb, *arguments = words
     folder = rasters / ("own" if "window.label=PF" in arguments else "paper")
     arguments = [word.replace("range(50)", "range(2)").replace("DIR", str(folder)) for word in arguments]
     if verb == "ingest.py" and "source=folder" not in arguments:
         arguments.append("simulation=tiny")
+    if "source=archive" in arguments:
+        arguments += [f"source.base={archive}", "source.pause=0"]
     if verb == "train.py":
         arguments.append("trainer.max_epochs=1")
     if verb == "explain.py":
-        arguments += ["sample=2", "expected_gradients.baselines=4"]
+        arguments += ["sample=2", "expected_gradients.baselines=4", "faithfulness=4"]
     # One epoch leaves the plain run's folder to its name.
     return [word.replace("runs/default", "runs/default/trainer.max_epochs-1") for word in arguments]
 
@@ -45,6 +50,17 @@ def write_rasters(root: Path) -> Path:
     return root
 
 
+def pack(rasters: Path, root: Path) -> Path:
+    """The rasters of 2014-03-29 where the IRIS archive has them."""
+    name = "20140329_140938_3860258481"
+    folder = root / "level2_compressed" / "2014" / "03" / "29" / name
+    folder.mkdir(parents=True)
+    with tarfile.open(folder / f"iris_l2_{name}_raster.tar.gz", "w:gz", compresslevel=1) as tar:
+        for path in sorted((rasters / "paper").iterdir()):
+            tar.add(path, path.name)
+    return root
+
+
 def test_the_readme_has_every_verb() -> None:
     assert {words[0] for words in commands()} == {"ingest.py", "train.py", "explain.py", "report.py"}
 
@@ -55,11 +71,14 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
     assert inside and all((ROOT / link).is_file() for link in inside), inside
 
 
-def test_every_command_of_the_readme(verb: Callable[..., int], tmp_path: Path) -> None:
+def test_every_command_of_the_readme(verb: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
     rasters = write_rasters(tmp_path / "rasters")
-    for words in commands():
-        arguments = tiny(words, rasters)
-        code = verb(words[0].removesuffix(".py"), *arguments)
-        assert code == 0, " ".join([words[0], *arguments])
+    with serve(pack(rasters, tmp_path / "archive")) as server:
+        for words in commands():
+            arguments = tiny(words, rasters, server.url)
+            code = verb(words[0].removesuffix(".py"), *arguments)
+            assert code == 0, " ".join([words[0], *arguments])
+    assert (tmp_path / "data/archive/PF_20140329_140938_3860258481.h5").is_file()
     assert (tmp_path / "runs/default/trainer.max_epochs-1/report.html").is_file()
     assert len(list((tmp_path / "runs/paper_splits").rglob("run.json"))) == 2

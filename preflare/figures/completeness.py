@@ -44,7 +44,7 @@ def draw(
             other.set_ylabel("relative RMS difference of attributions\nfrom those with the most samples")
             other.yaxis.label.set_color(style.BLUE)
             other.spines["right"].set_visible(True)
-            right.legend(loc="upper right")
+            right.legend(loc="lower left")
         else:
             right.set_axis_off()
         style.note(figure, remark)

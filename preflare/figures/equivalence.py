@@ -35,7 +35,7 @@ def draw(
         one.set_xlabel("vacuum wavelength (Å)")
         one.set_ylabel(f"{names[1]} for each point")
         one.margins(y=0.25)
-        one.legend(loc="upper right", fontsize=8)
+        one.legend(loc="best", fontsize=8)
         edges = list(np.linspace(-1, 1, 41))
         many.hist(correlations[0], bins=edges, color=style.GREY, label="linear")
         many.hist(correlations[1], bins=edges, histtype="step", color=style.RED, linewidth=1.5, label="by rank")

@@ -1,6 +1,7 @@
-"""Measures of faithfulness against closed forms, SciPy and scikit-learn; and that a bad explanation fails them."""
+"""Measures of faithfulness against closed forms, SciPy, scikit-learn and Quantus; a bad explanation fails them."""
 
 import numpy as np
+import quantus
 import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
@@ -119,3 +120,44 @@ def test_the_area_is_scikit_learns() -> None:
     found = area(attributions, mask)
     np.testing.assert_allclose(found[:5], expected, rtol=1e-12)
     assert np.isnan(found[5])
+
+
+# Quantus wants a channel: (n, 1, wavelength). Its explanations are taken as they are.
+PLAIN = {"normalise": False, "disable_warnings": True, "display_progressbar": False}
+
+
+def test_quantus_agrees_on_share_and_area() -> None:
+    stream = np.random.default_rng(0)
+    said, mask = stream.normal(size=(4, 40)), stream.random((4, 40)) < 0.3
+    batch = {"x_batch": np.zeros((4, 1, 40)), "y_batch": np.ones(4, dtype=int), "device": "cpu"}
+    batch |= {
+        "model": nn.Sequential(nn.Flatten(), nn.Linear(40, 2)),
+        "a_batch": said[:, None],
+        "s_batch": mask[:, None],
+    }
+    mass = quantus.RelevanceMassAccuracy(abs=True, **PLAIN)(**batch)
+    np.testing.assert_allclose(share_inside(said, mask)[0], mass, rtol=1e-6)
+    np.testing.assert_allclose(area(said, mask), quantus.AUC(abs=True, **PLAIN)(**batch), rtol=1e-12)
+
+
+def test_quantus_agrees_on_deletion() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(40, 8), nn.Tanh(), nn.Linear(8, 2)).eval()
+    spectra, said = draw(4, 0, 40).float(), np.random.default_rng(0).normal(size=(4, 40))
+    flipping = quantus.PixelFlipping(features_in_step=2, perturb_baseline=0.5, abs=False, **PLAIN)
+    expected = flipping(
+        model=network,
+        x_batch=spectra[:, None].numpy(),
+        y_batch=np.ones(4, dtype=int),
+        a_batch=said[:, None],
+        softmax=False,
+        device="cpu",
+    )
+
+    def logit(points: Tensor) -> Tensor:
+        return network(points[:, None])[:, 1].detach()
+
+    order = np.argsort(-said, axis=1, kind="stable")
+    found = deletion(logit, spectra, order, torch.full((1, 40), 0.5), 20)
+    np.testing.assert_allclose(found[:, 1:], np.array(expected), atol=1e-6)
+    assert np.ptp(found) > 0.05
