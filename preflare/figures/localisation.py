@@ -56,6 +56,6 @@ def draw(
         for axes in panels[-1]:
             axes.set_xlabel("members")
         handles, labels = panels[-1, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels) if len(columns) > 1 else 2)
         style.note(figure, remark)
     return figure

@@ -187,7 +187,23 @@ def _centres(study: Study) -> str:
             cells += [_interval(methods[method], number, 0) for number in (0, 1)]
         body.append(cells)
     head = ["one of", "networks", "accuracy", f"hit, {best}", "share", f"hit, {EXPECTED_GRADIENTS}", "share"]
-    return _grid(head, body)
+    return f"{_grid(head, body)}\n\n{_replaced(study, best)}"
+
+
+def _replaced(study: Study, best: str) -> str:
+    """Whether one network at its centre finds as much as the ensemble."""
+    share = MEASURES.index("share")
+    together = study.found["members"][best]
+    said = []
+    for networks, methods in study.found.items():
+        if networks != "members":
+            one = methods[best].value[share, 0]
+            verb = "reaches" if one >= together.low[share, -1] else "does NOT reach"
+            said.append(
+                f"By its {best} map, one network ({networks}) {verb} the ensemble's share inside: {one:.2f} against "
+                f"{_interval(together, share, -1)}."
+            )
+    return " ".join(said)
 
 
 def _decision(study: Study, default: Sequence[str]) -> str:

@@ -58,12 +58,14 @@ def test_the_page_says_that_a_claim_does_not_hold() -> None:
         "97% have their maximum at a cell that sees some of the artefact, 60% near its centre",
         "hit rates are gradcam 0.00, hirescam 1.00. The best, hirescam, is among the maps",
         "| hirescam | 0.60 [0.50, 0.70] | 1.00 [0.90, 1.10] | 0.13 |",
+        "one network (swa) does NOT reach the ensemble's share inside: 0.40 against 0.58 [0.48, 0.68]",
         "(expected_gradients): yes; 0.43 for the median network, 0.55",
         "seed 0",
     ):
         assert said in good, said
     assert "single network (hirescam): NO; 0.40 for the median network, 0.20 [0.10, 0.30]" in bad
     assert "more symmetrically (hirescam): not decided" in bad
+    assert "one network (swa) reaches the ensemble's share inside" in bad
     assert "is NOT among the maps" in text([study(GOOD)], "IRIS", ["gradcam"], [])
 
 
