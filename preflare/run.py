@@ -5,6 +5,7 @@
     checkpoints/         best.ckpt (lowest loss on the choosing side), best_mean.ckpt (lowest mean of the
                          training loss and that one), last.ckpt; with callbacks=swa or annealing averaged.ckpt
     learning_curve.png
+    snapshots.h5, .png   with callbacks=snapshot: attributions of a few held-out spectra during training
     run.json             the record, written last: config, observations of each side, skill, data digests, versions
     failed.json          only if the last attempt failed: the sentence and the traceback
     cubes/               saliency cubes, one per explained observation
@@ -76,6 +77,14 @@ class RunFolder:
         return self.path / "learning_curve.png"
 
     @property
+    @property
+    def snapshots(self) -> Path:
+        return self.path / "snapshots.h5"
+
+    @property
+    def snapshots_figure(self) -> Path:
+        return self.path / "snapshots.png"
+
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
@@ -116,7 +125,8 @@ class RunFolder:
         for folder in (self.checkpoints, self.cubes):
             shutil.rmtree(folder, ignore_errors=True)
         self.checkpoints.mkdir()
-        for file in (self.metrics_file, self.failure_file, self.learning_curve, self.report):
+        figures = (self.learning_curve, self.snapshots, self.snapshots_figure)
+        for file in (self.metrics_file, self.failure_file, *figures, self.report):
             file.unlink(missing_ok=True)
         _replace(self.config_file, OmegaConf.to_yaml(config, resolve=True))
 

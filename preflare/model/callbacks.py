@@ -1,7 +1,8 @@
 """Lightning callbacks of training: what each member's epoch came to is written down, and a progress bar."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -9,6 +10,7 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from preflare.model.averaging import Spectra
 from preflare.model.classifier import FlareClassifier
 from preflare.model.member import Member
 from preflare.model.swarm.module import SwarmClassifier
@@ -64,6 +66,57 @@ class AveragingRate(Callback):
             if rate is not None:
                 for group in groups[0]["numbers"][place : place + 1] if "numbers" in groups[0] else groups:
                     group["lr"] = rate
+
+
+class Watch(Callback):
+    """Lets each member's watcher look at its network before training, every so many epochs or batches (the count of
+    batches begins anew in each epoch), and in the end.
+
+    spectra: of a member, given by its place.
+    """
+
+    def __init__(self, members: Sequence[Member], spectra: Callable[[int], Spectra]) -> None:
+        self.members = members
+        self.spectra = spectra
+        self.batches = [-(-member.data.partition.spectra("train") // member.data.batch_size) for member in members]
+        self._done = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for place, member in enumerate(self.members):
+            by_batch = member.watcher is not None and member.watcher.unit == "batches"
+            before = member.first_epoch * (self.batches[place] if by_batch else 1)
+            member.begin_looking(self.spectra(place), before)
+            if before == 0:
+                self._look(place, pl_module, 0)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._done = 0
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        before = self._done
+        self._done += len(batch.counts) if isinstance(pl_module, SwarmClassifier) else 1
+        for place, member in enumerate(self.members):
+            done = min(self._done, self.batches[place])
+            if member.watcher is not None and member.watcher.unit == "batches" and done > before:
+                if done % member.watcher.every == 0 or done == self.batches[place]:
+                    epoch = member.first_epoch + trainer.current_epoch
+                    self._look(place, pl_module, epoch * self.batches[place] + done)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for place, member in enumerate(self.members):
+            epochs = member.first_epoch + trainer.current_epoch + 1
+            if member.watcher is not None and member.watcher.unit == "epochs":
+                if epochs % member.watcher.every == 0 or epochs == member.config.trainer.max_epochs:
+                    self._look(place, pl_module, epochs)
+
+    def _look(self, place: int, pl_module: pl.LightningModule, when: int) -> None:
+        member = self.members[place]
+        if not isinstance(pl_module, SwarmClassifier):
+            member.look(when, pl_module.state_dict())
+        elif pl_module.active[place]:
+            member.look(when, pl_module.member_state(place)["state_dict"])
 
 
 class SwarmBar(Callback):

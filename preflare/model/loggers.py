@@ -4,14 +4,17 @@ from matplotlib.figure import Figure
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 
-def log_figure(logger: Logger, name: str, figure: Figure) -> None:
-    """Send a figure to a TensorBoard or W&B logger; other loggers have no place for one."""
+def log_figure(logger: Logger, name: str, figure: Figure, step: int = 0) -> None:
+    """Send a figure to a TensorBoard or W&B logger; other loggers have no place for one.
+
+    step: where it belongs among others of its name.
+    """
     if isinstance(logger, WandbLogger):
         import wandb
 
-        logger.experiment.log({name: wandb.Image(figure)})
+        logger.experiment.log({name: wandb.Image(figure), "trainer/global_step": step})
     elif isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_figure(name, figure)
+        logger.experiment.add_figure(name, figure, step)
 
 
 def finish(logger: Logger, failed: bool) -> None:

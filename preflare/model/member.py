@@ -11,16 +11,18 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from pytorch_lightning.loggers import Logger
+from torch import Tensor
 
 from preflare import run
 from preflare.checks import check_integer, check_number
 from preflare.command import Job
 from preflare.data.datamodule import FlareDataModule
 from preflare.errors import ConfigError, RunError
-from preflare.figures import learning_curve
+from preflare.figures import learning_curve, style
 from preflare.model.averaging import Averaging, Spectra, evaluate, refresh_statistics
 from preflare.model.classifier import FlareClassifier
 from preflare.model.loggers import finish, log_figure
+from preflare.model.watching import Watcher
 from preflare.run import RunFolder
 
 NAME = re.compile(r"[\w.+-]*[\w+-]")  # one folder, no way up
@@ -73,7 +75,10 @@ class Member:
         if self.config.threads is not None:
             check_integer("threads", self.config.threads, 1)
         check_integer("trainer.max_epochs", self.config.trainer.max_epochs, 1)
-        self.averaging: Averaging | None = instantiate(self.config.callbacks) if self.config.callbacks else None
+        rules = dict(self.config.callbacks or {})
+        watcher = rules.pop("snapshot", None)
+        self.watcher: Watcher | None = instantiate(watcher) if watcher else None
+        self.averaging: Averaging | None = instantiate(rules) if rules else None
         if self.config.early_stopping is not None:
             check_integer("early_stopping", self.config.early_stopping, 1)
             if self.averaging is not None and self.averaging.to_the_end:
@@ -222,6 +227,26 @@ class Member:
         if self.logger is not None:
             self.logger.log_metrics({f"averaged/{name}": value for name, value in scores.items()}, step=last["epoch"])
 
+    def begin_looking(self, spectra: Spectra, before: int) -> None:
+        """Get the watcher ready; what it saw after more epochs or batches than these is to be seen again."""
+        if self.watcher is not None:
+            # Loaders draw seeds that nobody uses; training must not miss them.
+            with torch.random.fork_rng(devices=[]):
+                self.watcher.begin(self.folder.snapshots, self.data, spectra, before)
+
+    def look(self, when: int, weights: Mapping[str, Tensor]) -> None:
+        """Let the watcher look after so many epochs or batches. A logger gets the figure; the folder at last, since
+        drawing takes longer than many an epoch."""
+        if self.watcher is None:
+            return
+        # Building a network draws initial weights, which must not take numbers from training.
+        with torch.random.fork_rng(devices=[]):
+            network = instantiate(self.config.model)
+            network.load_state_dict({name.removeprefix("network."): value.cpu() for name, value in weights.items()})
+            self.watcher.look(when, network.eval())
+        if self.logger is not None:
+            log_figure(self.logger, "snapshots", self.watcher.draw(self.folder.snapshots), when)
+
     def _stops(self) -> bool:
         """Whether so many epochs as early_stopping says have gone by since the lowest loss on the choosing side."""
         patience = self.config.early_stopping
@@ -276,6 +301,8 @@ class Member:
         figure.savefig(self.folder.learning_curve)
         if self.logger is not None:
             log_figure(self.logger, "learning_curve", figure)
+        if self.watcher is not None:
+            self.folder.snapshots_figure.write_bytes(style.png(self.watcher.draw(self.folder.snapshots)))
         self.folder.finish(record)
         self._close(failed=False)
 

@@ -23,7 +23,7 @@ from preflare.data.partition import CLASSES
 from preflare.data.shard import open_all
 from preflare.errors import ConfigError
 from preflare.model.averaging import served, shared
-from preflare.model.callbacks import AveragingRate, MemberRecord, SwarmBar, SwarmRecord
+from preflare.model.callbacks import AveragingRate, MemberRecord, SwarmBar, SwarmRecord, Watch
 from preflare.model.member import Member
 from preflare.model.swarm import CannotSwarm
 from preflare.model.swarm.data import SwarmData
@@ -189,7 +189,9 @@ def _fit_together(members: Sequence[Member], failed: dict[int, Exception]) -> No
         raise CannotSwarm(f"A swarm trains on one device, trainer.devices is {config.trainer.devices}.")
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     first_epoch = members[0].first_epoch
-    data = SwarmData([member.data for member in members], first_epoch)
+    watcher = members[0].watcher
+    pause = watcher.every if watcher is not None and watcher.unit == "batches" else None
+    data = SwarmData([member.data for member in members], first_epoch, pause)
     data.setup()
     if first_epoch < config.trainer.max_epochs:
         _fit_swarm(members, data, failed)
@@ -206,7 +208,12 @@ def _fit_swarm(members: Sequence[Member], data: SwarmData, failed: dict[int, Exc
         trainer: pl.Trainer = instantiate(
             config.trainer,
             max_epochs=config.trainer.max_epochs - members[0].first_epoch,
-            callbacks=[SwarmRecord(members, failed), AveragingRate(members), SwarmBar(members)],
+            callbacks=[
+                SwarmRecord(members, failed),
+                AveragingRate(members),
+                Watch(members, lambda place: shared(data, place)),
+                SwarmBar(members),
+            ],
             logger=False,
             enable_checkpointing=False,
         )
@@ -245,7 +252,12 @@ def _fit_alone(member: Member) -> None:
         with _quiet_lightning():
             trainer: pl.Trainer = instantiate(
                 config.trainer,
-                callbacks=[MemberRecord(member), AveragingRate([member]), SwarmBar([member])],
+                callbacks=[
+                    MemberRecord(member),
+                    AveragingRate([member]),
+                    Watch([member], lambda place: served(member.data)),
+                    SwarmBar([member]),
+                ],
                 logger=False,
                 enable_checkpointing=False,
             )

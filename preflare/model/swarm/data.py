@@ -36,6 +36,8 @@ class SwarmData(pl.LightningDataModule):
     members: one FlareDataModule each, of one root, line and batch size; they need not be set up, and read no
         spectra. After ``setup`` each has its shards, partition, sides and choosing side.
     first_epoch: what the Trainer's epoch 0 is, where training resumes.
+    pause: steps after which, and after every so many more of an epoch, the Trainer gets to see the swarm; None
+        for whenever it is fast.
 
     After ``setup``: ``spectra`` (n, 1, wavelength) float32, every one that some member uses; ``labels`` (n,)
     int64; ``sides``: for every member, side -> places (m,) int64 in ``spectra``, in the order in which
@@ -48,7 +50,7 @@ class SwarmData(pl.LightningDataModule):
     labels: Tensor
     sides: list[dict[str, Tensor]]
 
-    def __init__(self, members: Sequence[FlareDataModule], first_epoch: int = 0) -> None:
+    def __init__(self, members: Sequence[FlareDataModule], first_epoch: int = 0, pause: int | None = None) -> None:
         super().__init__()
         for name in ("root", "line", "batch_size"):
             values = {str(getattr(member, name)) for member in members}
@@ -56,6 +58,7 @@ class SwarmData(pl.LightningDataModule):
                 raise CannotSwarm(f"Members differ in data.{name}: {', '.join(sorted(values))}.")
         self.members = tuple(members)
         self.first_epoch = first_epoch
+        self.pause = pause
         self.batch_size = members[0].batch_size
         self.ready = False
 
@@ -96,7 +99,7 @@ class SwarmData(pl.LightningDataModule):
         """An epoch's batches of all members, several steps at a time."""
         counts = [len(sides["train"]) for sides in self.sides]
         seeds = [member.seed for member in self.members]
-        batches = SwarmBatches(counts, self.batch_size, seeds, self.first_epoch)
+        batches = SwarmBatches(counts, self.batch_size, seeds, self.first_epoch, self.pause)
         return DataLoader(_Lookup([sides["train"] for sides in self.sides]), sampler=batches, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[int]:
@@ -136,20 +139,23 @@ class SwarmBatches(Sampler[tuple[Tensor, Tensor]]):
     has had its last one waits.
     """
 
-    def __init__(self, counts: Sequence[int], batch_size: int, seeds: Sequence[int], first_epoch: int) -> None:
+    def __init__(
+        self, counts: Sequence[int], batch_size: int, seeds: Sequence[int], first_epoch: int, pause: int | None = None
+    ) -> None:
         self.counts = counts
         self.batch_size = batch_size
         self.seeds = seeds
         self.first_epoch = first_epoch
         self.epoch = first_epoch
         self.steps = -(-max(counts) // batch_size)
+        self.starts = sorted({*range(0, self.steps, STEPS), *range(0, self.steps, pause or STEPS)})
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""
         self.epoch = self.first_epoch + epoch
 
     def __len__(self) -> int:
-        return -(-self.steps // STEPS)
+        return len(self.starts)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.zeros(len(self.counts), self.steps * self.batch_size, dtype=torch.int64)
@@ -158,8 +164,8 @@ class SwarmBatches(Sampler[tuple[Tensor, Tensor]]):
         left = torch.tensor(self.counts) - self.batch_size * torch.arange(self.steps).unsqueeze(1)
         sizes = left.clamp(0, self.batch_size)
         order = order.view(len(self.counts), self.steps, self.batch_size)
-        for start in range(0, self.steps, STEPS):
-            yield order[:, start : start + STEPS].transpose(0, 1), sizes[start : start + STEPS]
+        for start, stop in zip(self.starts, [*self.starts[1:], self.steps], strict=True):
+            yield order[:, start:stop].transpose(0, 1), sizes[start:stop]
 
 
 class _Lookup(Dataset[Steps]):
