@@ -77,7 +77,6 @@ class RunFolder:
         return self.path / "learning_curve.png"
 
     @property
-    @property
     def snapshots(self) -> Path:
         return self.path / "snapshots.h5"
 
@@ -85,6 +84,7 @@ class RunFolder:
     def snapshots_figure(self) -> Path:
         return self.path / "snapshots.png"
 
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
