@@ -5,6 +5,7 @@ python ingest.py source=folder source.path=DIR     real IRIS level-2 rasters of 
 python ingest.py source=folder source.path=DIR window=all      ... all of it, whatever it shows
 python ingest.py source=archive 'observations=[PF_20140329_140938_3860258481]'     ... from the IRIS archive
 python ingest.py simulation.format=fits            the simulated Sun as level-2 files, for ingest or other tools
+python ingest.py quiet_sun=runs/quiet_sun          flag quiet Sun in the shards that are there
 python ingest.py --help                            every choice
 """
 
@@ -28,7 +29,7 @@ from preflare.data.writing import write_all
 from preflare.errors import ConfigError
 from preflare.sun.archive import Archive
 from preflare.sun.line import Line
-from preflare.sun.observation import Observation, check_identities
+from preflare.sun.observation import Label, Observation, check_identities
 from preflare.sun.quality import Quality, tally
 from preflare.sun.simulation import files
 from preflare.sun.simulation.source import Simulation
@@ -67,6 +68,9 @@ class Config:
     observations: Any = None
     workers: Any = 1
     data: Data = field(default_factory=Data)
+    quiet_sun: str | None = None
+    quiet_threshold: Any = None
+    allow_simulated: bool = False
 
 
 @verb("ingest", Config)
@@ -80,14 +84,17 @@ def main(config: DictConfig) -> None:
             f"catalog={config.catalog} is given, but this source does not read a catalog. "
             "Leave it out, or choose source=folder or source=archive."
         )
-    line, source = instantiate(config.line), instantiate(config.source)
     console = Console()
+    if config.quiet_sun is not None:
+        _flag_quiet_sun(config, root, wanted, console)
+        return
+    line, source = instantiate(config.line), instantiate(config.source)
     if isinstance(source, Simulation) and source.format == "fits":
         # Also where somebody names that folder itself.
         _write_files(source, line, root if root.name == "fits" else root / "fits", console)
         return
     found: dict[str, bool] = {}
-    counts: dict[str, dict[str, int]] = {}
+    paths: dict[str, Path] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # A bar's own thread would be in the way of the forks that more workers take.
     progress = Progress(
@@ -99,14 +106,17 @@ def main(config: DictConfig) -> None:
         chosen = (one for one in source.observations(line) if not wanted or one.header.name in wanted)
         for observation, path, written in write_all(root, chosen, workers, _advance(progress)):
             found[observation.header.name] = written
-            counts[observation.header.name] = tally(shard.Shard.open(path).read("quality"), line)
-    counts = {name: counts[name] for name in sorted(counts)} if workers > 1 else counts
+            paths[observation.header.name] = path
     absent = [name for name in wanted or () if name not in found]
     if absent:
         raise ConfigError(f"The source has no observation {', '.join(absent)}. Correct observations=[...].")
     if not found:
         raise ConfigError("No observation is left to ingest. Mend what is said above, or name others.")
-    console.print(_table(counts), crop=False)
+    _flag_by_default([shard.Shard.open(path) for path in paths.values()], console)
+    names = sorted(paths) if workers > 1 else list(paths)
+    console.print(
+        _table({name: tally(shard.Shard.open(paths[name]).read("quality"), line) for name in names}), crop=False
+    )
     new = sum(found.values())
     old = f", {len(found) - new} already there" if new < len(found) else ""
     console.print(f"{new} written{old}: {root}", soft_wrap=True)
@@ -129,6 +139,56 @@ def _write_files(source: Simulation, line: Line, root: Path, console: Console) -
         f"python ingest.py source=folder source.path={folder} catalog={root / 'catalog.csv'} data.root=DIR",
         soft_wrap=True,
     )
+
+
+def _flag_quiet_sun(config: DictConfig, root: Path, wanted: tuple[str, ...] | None, console: Console) -> None:
+    """Apply the run that quiet_sun= names to the shards that are there."""
+    from preflare.model.quiet_mask import QuietMask, apply_all
+
+    line = instantiate(config.line)
+    mask = QuietMask.read(Path(config.quiet_sun), config.quiet_threshold, config.allow_simulated)
+    # Whether they are of its line and grid the mask says better.
+    shards = [shard.Shard.open(path) for path in shard.find(root)]
+    shards = [one for one in shards if wanted is None or one.name in wanted]
+    absent = sorted(set(wanted or ()) - {one.name for one in shards})
+    if absent:
+        raise ConfigError(f"{root} has no shard of {', '.join(absent)}. Correct observations=[...].")
+    with _bar(console) as progress:
+        task = progress.add_task("quiet Sun", total=len(shards))
+        written = apply_all(mask, shards, lambda: progress.advance(task))
+    console.print(_table({one.name: tally(one.read("quality"), line) for one in shards}), crop=False)
+    console.print(
+        f"{written} flagged by an error of at most {mask.threshold:.3g}, {len(shards) - written} left as they were: "
+        f"{root}",
+        soft_wrap=True,
+    )
+
+
+def _flag_by_default(shards: list[shard.Shard], console: Console) -> None:
+    """Flag quiet Sun in simulated shards by the autoencoder that ships, where no other has; say where none can."""
+    from preflare.model.quiet_mask import SHIPPED, QuietMask
+
+    unflagged = [one for one in shards if not one.quiet_sun and one.header.label is not Label.QS]
+    if not unflagged:
+        return
+    mask = QuietMask.read(SHIPPED)
+    with _bar(console) as progress:
+        task = progress.add_task("quiet Sun", total=len(unflagged))
+        done = 0
+        for one in unflagged:
+            done += mask.fits(one) and mask.apply(one)
+            progress.advance(task)
+    if done < len(unflagged):
+        console.print(
+            "QUIET_SUN is not set: the autoencoder that ships knows the simulated Sun in one line and grid only. "
+            "Train one on quiet Sun (window.label=QS), then: python ingest.py quiet_sun=RUN data.root=DIR",
+            soft_wrap=True,
+        )
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _wanted(names: object) -> tuple[str, ...] | None:

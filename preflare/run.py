@@ -5,6 +5,7 @@
     checkpoints/         best.ckpt (lowest loss on the choosing side), best_mean.ckpt (lowest mean of the
                          training loss and that one), last.ckpt; with callbacks=swa or annealing averaged.ckpt
     learning_curve.png
+    quiet_errors.png     of a quiet-Sun autoencoder: its errors on quiet Sun, AR and PF
     snapshots.h5, .png   with callbacks=snapshot: attributions of a few held-out spectra during training
     run.json             the record, written last: config, observations of each side, skill, data digests, versions
     failed.json          only if the last attempt failed: the sentence and the traceback
@@ -42,7 +43,7 @@ PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "torchmetrics", "captum"
 
 # Keys that change where or on what a run is computed, or who is told, but not what comes out.
 # Of the groups, "trainer" chooses the device, and an experiment names its own folder.
-WITHOUT_EFFECT = frozenset({"name", "trainer", "experiment", "trainer.accelerator", "trainer.devices", "data.root"})
+WITHOUT_EFFECT = frozenset({"name", "trainer", "experiment", "trainer.accelerator", "trainer.devices", "data.root", "data.regions"})
 
 
 def has_effect(key: str) -> bool:
@@ -83,6 +84,10 @@ class RunFolder:
     @property
     def snapshots_figure(self) -> Path:
         return self.path / "snapshots.png"
+
+    @property
+    def quiet_errors(self) -> Path:
+        return self.path / "quiet_errors.png"
 
     @property
     def checkpoints(self) -> Path:

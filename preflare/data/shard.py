@@ -11,6 +11,8 @@
     exposure     (repeat, step)                      float32   s
     quality      (repeat, step, slit)                uint16    bit flags, 0 = clean (preflare.sun.quality)
     position     (repeat, step, slit, 2)             float32   helioprojective x, y, arcsec
+    reconstruction_error  (repeat, step, slit)       float32   where a quiet-Sun autoencoder was applied, which the
+                                                               attribute quiet_sun (JSON) names with its threshold
     truth/       simulation only                     arrays that lead with (repeat, step, slit)
     goes/        where known: the X-ray curve, 1 to 8 Å, on a clock of its own
       time       (n,)                                float64   s from start, increasing
@@ -25,8 +27,9 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,7 @@ from preflare.sun.goes import Goes
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Label, Observation
 
-SCHEMA = 1
+SCHEMA = 2
 # Bytes of a stored chunk, at most: HDF5 keeps a megabyte of a dataset at hand.
 CHUNK = 2**20
 AXES = ("repeat", "step", "slit", "wavelength")
@@ -290,7 +293,7 @@ class Shard:
     """A shard on disk, checked when opened. Holds no file handle, so it survives a fork and a pickle.
 
     shape: (repeat, step, slit, wavelength). digest: SHA-256 over its content. truth: names of its truth arrays.
-    has_goes: whether it knows the X-ray curve.
+    has_goes: whether it knows the X-ray curve. quiet_sun: what set its flag QUIET_SUN, empty if nothing did.
     """
 
     path: Path
@@ -299,6 +302,7 @@ class Shard:
     digest: str
     truth: tuple[str, ...]
     has_goes: bool
+    quiet_sun: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -346,7 +350,8 @@ class Shard:
             **{key: _plain(file.attrs[key]) for key in PLAIN_ATTRIBUTES},
         )
         truth = tuple(sorted(file["truth"])) if "truth" in file else ()
-        return cls(path, header, file["spectra"].shape, str(file.attrs["digest"]), truth, "goes" in file)
+        quiet_sun = json.loads(file.attrs.get("quiet_sun", "{}"))
+        return cls(path, header, file["spectra"].shape, str(file.attrs["digest"]), truth, "goes" in file, quiet_sun)
 
     def check_line(self, line: Line) -> None:
         """Raise ShardError unless the shard holds this line on this grid."""
@@ -402,6 +407,46 @@ class Shard:
                 arrays = {name: file[name][rows] for name in LAYOUT}
                 truth = {name: file["truth"][name][rows] for name in self.truth}
             yield rows, Block(**arrays, truth=truth)
+
+
+def remask(shard: Shard, quality: np.ndarray, error: np.ndarray, quiet_sun: Mapping[str, Any]) -> Shard:
+    """Give a shard another quality and the reconstruction errors it comes from; returns it as it is then.
+
+    quality, error: (repeat, step, slit). quiet_sun: what set the flag QUIET_SUN, kept as an attribute.
+    Atomic: a copy is changed and renamed into the shard's place. Raises ShardError if that cannot be written.
+    """
+    scratch = shard.path.with_name(f".{shard.name}.{os.getpid()}.part")
+    try:
+        shutil.copyfile(shard.path, scratch)
+        with h5py.File(scratch, "r+", locking="best-effort") as file:
+            _replace(file, "quality", quality.astype("<u2"))
+            if "reconstruction_error" not in file:
+                dataset = file.create_dataset(
+                    "reconstruction_error",
+                    shape=quality.shape,
+                    dtype="<f4",
+                    chunks=chunk(quality.shape, 4),
+                    compression="gzip",
+                    compression_opts=1,
+                    shuffle=True,
+                )
+                for axis in range(3):
+                    dataset.dims[axis].label = AXES[axis]
+            _replace(file, "reconstruction_error", error.astype("<f4"))
+            file.attrs["quiet_sun"] = json.dumps(dict(quiet_sun), sort_keys=True)
+            file.attrs["schema"] = SCHEMA
+            file.attrs["digest"] = _digest(file)
+        os.replace(scratch, shard.path)
+    except OSError as problem:
+        raise _unwritable(shard.path.parent, problem) from problem
+    finally:
+        scratch.unlink(missing_ok=True)
+    return Shard.open(shard.path)
+
+
+def _replace(file: h5py.File, name: str, values: np.ndarray) -> None:
+    file[name][...] = values
+    file[name].attrs["sha256"] = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
 def open_all(where: Path, line: Line, only: Sequence[str] | None = None) -> list[Shard]:

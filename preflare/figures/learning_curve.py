@@ -7,10 +7,17 @@ from matplotlib.ticker import MaxNLocator
 from preflare.figures import style
 
 
-def draw(train: np.ndarray, choosing: np.ndarray, best: int, best_mean: int, choosing_side: str) -> Figure:
+def draw(
+    train: np.ndarray,
+    choosing: np.ndarray,
+    best: int,
+    best_mean: int,
+    choosing_side: str,
+    label: str = "cross-entropy per spectrum",
+) -> Figure:
     """Loss against epoch: black on the training side, grey on the side that chooses the epoch.
 
-    train, choosing: (epoch,) cross-entropy on each side after each epoch, both with the same weights.
+    train, choosing: (epoch,) loss, named by label, on each side after each epoch, both with the same weights.
     best: epoch of the lowest choosing loss, red dashed; best_mean: epoch of the lowest mean of the two,
         blue dashed; both counted from 0, as the axis is.
     choosing_side: name of that side, "test" or "validation".
@@ -34,7 +41,7 @@ def draw(train: np.ndarray, choosing: np.ndarray, best: int, best_mean: int, cho
             label=f"lowest mean of both: epoch {best_mean}",
         )
         axes.set_xlabel("epoch (from 0)")
-        axes.set_ylabel("cross-entropy per spectrum")
+        axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axes.margins(x=0.02)
         figure.legend(loc="outside upper center", ncols=2)

@@ -204,7 +204,7 @@ def _fit_swarm(members: Sequence[Member], data: SwarmData, failed: dict[int, Exc
     for place, member in enumerate(members):
         if member.resumed is not None:
             swarm.load_member_state(place, dict(member.resumed))
-    with _quiet_lightning():
+    with quiet_lightning():
         trainer: pl.Trainer = instantiate(
             config.trainer,
             max_epochs=config.trainer.max_epochs - members[0].first_epoch,
@@ -249,7 +249,7 @@ def _fit_alone(member: Member) -> None:
         if member.resumed is not None:
             member.begin_anew()
         classifier = member.classifier()
-        with _quiet_lightning():
+        with quiet_lightning():
             trainer: pl.Trainer = instantiate(
                 config.trainer,
                 callbacks=[
@@ -266,7 +266,8 @@ def _fit_alone(member: Member) -> None:
 
 
 @contextmanager
-def _quiet_lightning() -> Iterator[None]:
+def quiet_lightning() -> Iterator[None]:
+    """Without the warnings of Lightning that do not apply here."""
     with warnings.catch_warnings():
         # Loading in worker processes is slower: conf/data/shards.yaml says why.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from preflare.data import shard
-from preflare.data.shard import Shard
+from preflare.data.shard import SCHEMA, Shard
 from preflare.errors import ShardError
 from preflare.sun.goes import Goes
 from preflare.sun.line import Line, Rules
@@ -93,7 +93,7 @@ def test_the_size_of_blocks_leaves_no_trace(tmp_path: Path) -> None:
 
 def test_it_reads_with_h5py_alone(written: Path) -> None:
     with h5py.File(written) as file:
-        assert file.attrs["name"] == "PF_20140329_140938_3860258481" and file.attrs["schema"] == 1
+        assert file.attrs["name"] == "PF_20140329_140938_3860258481" and file.attrs["schema"] == SCHEMA
         assert [dim.label for dim in file["spectra"].dims] == ["repeat", "step", "slit", "wavelength"]
         assert file["intensity"].attrs["unit"] == "DN/s" and file["time"].dtype == np.float64
 
@@ -187,8 +187,8 @@ def test_another_hdf5_file(tmp_path: Path) -> None:
 
 def test_a_newer_schema(written: Path) -> None:
     with h5py.File(written, "a") as file:
-        file.attrs["schema"] = 2
-    with pytest.raises(ShardError, match="has schema 2.*Update preflare"):
+        file.attrs["schema"] = SCHEMA + 1
+    with pytest.raises(ShardError, match=rf"has schema {SCHEMA + 1}.*Update preflare"):
         Shard.open(written)
 
 
@@ -298,3 +298,32 @@ def test_the_x_ray_curve_is_kept_and_digested(tmp_path: Path) -> None:
         file["goes/flux"][0] = 1.0
     with pytest.raises(ShardError, match="goes/flux was changed"):
         opened.goes()
+
+
+def test_another_mask_changes_the_mask_and_nothing_else(written: Path) -> None:
+    before = Shard.open(written)
+    assert before.quiet_sun == {}
+    quality = before.read("quality") | np.uint16(256)
+    error = np.arange(quality.size, dtype=np.float32).reshape(quality.shape)
+    error.ravel()[0] = np.nan
+    after = shard.remask(before, quality, error, {"threshold": 2.0})
+    assert after.digest != before.digest and after.quiet_sun == {"threshold": 2.0} and after.path == before.path
+    np.testing.assert_array_equal(after.read("quality"), quality)
+    np.testing.assert_array_equal(after.read("reconstruction_error"), error)
+    for name in ("spectra", "intensity", "time", "phase", "exposure", "position"):
+        np.testing.assert_array_equal(after.read(name), before.read(name))
+    again = shard.remask(after, quality, error, {"threshold": 2.0})
+    assert again.digest == after.digest
+    assert [path.name for path in written.parent.iterdir()] == [written.name]
+
+
+def test_a_mask_that_cannot_be_written_leaves_the_shard(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, found = written.read_bytes(), Shard.open(written)
+
+    def fail(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(ShardError, match="No shard can be written into .*No space left"):
+        shard.remask(found, found.read("quality"), np.zeros(found.shape[:3], np.float32), {})
+    assert written.read_bytes() == before and [path.name for path in written.parent.iterdir()] == [written.name]

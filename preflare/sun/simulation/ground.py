@@ -5,12 +5,14 @@ that is not quiet; one of the quiet Sun sees the same quiet ground and nothing e
 """
 
 import numpy as np
-from scipy.special import log_ndtr, ndtri_exp
+from scipy.special import expit, log_ndtr, ndtri_exp
 
 from preflare.sun.simulation.fields import Fields
 
 # Quiet Sun has an activity below this, in standard deviations: 31% of all ground.
 QUIET = -0.5
+# Standard deviations of activity over which quiet Sun gives way to plage: it ends within an arcsec or two.
+BORDER = 0.06
 # The value of its field from which ground is darkened by a spot.
 SPOT = 1.5
 
@@ -28,7 +30,7 @@ class Ground:
         self._sign = 1.0
 
     def point_at(self, place: np.ndarray, time: float) -> None:
-        """Point an observation of an active region: where the ground is quiet at a place (x, y), its activity changes sign.
+        """Point an observation of an active region: where the ground at a place (x, y) is quiet, activity changes sign.
 
         A Gaussian field with the other sign is as likely as the field.
         """
@@ -52,3 +54,8 @@ class Ground:
         # What the quantile rounds to the very limit is quiet.
         found: np.ndarray = (activity <= QUIET) & (spot <= SPOT)
         return found
+
+
+def quietness(activity: np.ndarray) -> np.ndarray:
+    """1 in quiet Sun, 0 elsewhere, with a border between; of an activity (n,)."""
+    return expit((QUIET - activity) / BORDER)

@@ -7,7 +7,7 @@ its relation to the pseudo-continuum, widths, reversals, asymmetries and the rat
 import numpy as np
 
 from preflare.sun.simulation.fields import Fields
-from preflare.sun.simulation.ground import SPOT, Ground
+from preflare.sun.simulation.ground import SPOT, Ground, quietness
 from preflare.sun.simulation.look import Look
 from preflare.sun.simulation.precursor import Patches, disturb
 from preflare.sun.simulation.profiles import Shapes
@@ -95,6 +95,7 @@ class Scene:
         umbra = np.clip((spot - SPOT) / 0.5, 0, 1)
         level = np.exp(log_level)
         limb = 1 - look.mu
+        calm = quietness(activity)
         return Shapes(
             intensity=INTENSITY * look.brightness * level * (1 - 0.6 * umbra),
             ratio=1.25 + look.ratio - 0.04 * log_level + 0.08 * ratio,
@@ -114,11 +115,14 @@ class Scene:
             * level**0.12
             * np.exp(0.12 * width)
             * (1 + 0.12 * (limb - 1 + MU))
-            * (1 - 0.15 * umbra),
+            * (1 - 0.15 * umbra)
+            * (1 - 0.25 * calm),
             depth=np.clip(
-                (0.59 + look.depth + 0.12 * limb - 0.05 * log_level + 0.12 * depth) * (1 - 0.8 * umbra), 0.0, 0.95
+                (0.59 + look.depth + 0.12 * limb - 0.05 * log_level + 0.12 * depth + 0.25 * calm) * (1 - 0.8 * umbra),
+                0.0,
+                0.95,
             ),
-            gap=0.47 * np.exp(0.28 * gap),
+            gap=0.47 * np.exp(0.28 * gap) * (1 + 0.3 * calm),
             reversal=1.5 + 3.5 * reversal,
             asymmetry=np.clip(0.05 + look.asymmetry + 0.10 * asymmetry, -0.6, 0.6),
             wing=np.full(len(x), 0.03),

@@ -1,0 +1,57 @@
+"""Reconstruction errors of a quiet-Sun autoencoder: what it calls quiet, and spectra at each side of its threshold."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from preflare.figures import style
+
+COLOURS = (style.GREY, style.BLUE, style.RED)
+
+
+def draw(
+    wavelength: np.ndarray,
+    errors: Mapping[str, np.ndarray],
+    thresholds: Mapping[str, float],
+    spectra: np.ndarray,
+    decoded: np.ndarray,
+    titles: Sequence[str],
+    remark: str,
+) -> Figure:
+    """Above the distributions of the errors with thresholds, below examples.
+
+    wavelength: (wavelength,) Å. errors: kind -> (n,), at most three kinds. thresholds: name -> error.
+    spectra, decoded: (examples, wavelength), divided by the spectrum's maximum. titles: of the examples.
+    remark: in the corner.
+    """
+    everything = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in errors.values()])
+    bins = np.geomspace(everything.min(), everything.max() * 1.001, 60)
+    with style.applied():
+        figure = Figure(figsize=(9.0, 6.4), layout="constrained")
+        rows = figure.subfigures(2, 1, height_ratios=[1.2, 1])
+        axes = rows[0].add_subplot()
+        for (kind, values), colour in zip(errors.items(), COLOURS, strict=False):
+            weights = np.full(len(values), 100 / max(len(values), 1))
+            axes.hist(values, bins, weights=weights, histtype="step", linewidth=1.6, color=colour, label=kind)
+        axes.set_xscale("log")
+        axes.set_xlim(bins[0], bins[-1])
+        axes.set_xlabel("reconstruction error (sum of squared differences)")
+        axes.set_ylabel("% of its spectra per bin")
+        for name, limit in thresholds.items():
+            if bins[0] < limit < bins[-1]:
+                axes.axvline(limit, color=style.INK, linewidth=1.8 if name == "own" else 0.8, linestyle="--", zorder=0)
+                axes.annotate(name, (limit, 1), (2, -8), ("data", "axes fraction"), "offset points", fontsize=8)
+        axes.legend(loc="upper left")
+        panels = rows[1].subplots(1, len(spectra), sharex=True, sharey=True, squeeze=False)[0]
+        for panel, spectrum, answer, title in zip(panels, spectra, decoded, titles, strict=True):
+            panel.plot(wavelength, spectrum, color=style.INK, linewidth=1.0, label="spectrum")
+            panel.plot(wavelength, answer, color=style.RED, linewidth=1.2, label="decoded")
+            panel.set_title(title, fontsize=9)
+            panel.set_xlabel("vacuum wavelength (Å)", fontsize=8)
+            panel.tick_params(labelsize=7)
+        panels[0].set_ylabel("spectrum / its maximum")
+        panels[0].legend(fontsize=7, loc="upper center")
+        if remark:
+            style.note(figure, remark)
+    return figure
