@@ -37,7 +37,7 @@ from preflare.explain.activation_maps import MAPS, explained_layer, receptive_fi
 from preflare.explain.engine import Engine, cores
 from preflare.explain.expected_gradients import ExpectedGradients, Paths
 from preflare.explain.localisation import MEASURES, Target, against_members
-from preflare.explain.target import log_odds
+from preflare.explain.target import LOG_ODDS, log_odds
 from preflare.figures import localisation, spectra, style
 from preflare.model import training
 from preflare.model.classifier import FlareClassifier
@@ -107,7 +107,7 @@ def main(config: DictConfig) -> None:
     method: ExpectedGradients = instantiate(config.expected_gradients)
     sources = open_all(check_path("shards", config.shards), line)
     output = check_path("output", config.output)
-    pieces = twins.pieces(sources, config.pieces, config.spectra, config.seed)
+    pieces = twins.pieces(sources, line, config.pieces, config.spectra, config.seed)
     for name, artifact in artifacts.items():
         twins.write(output / name / "shards", pieces, artifact, config.seed)
     remark = f"spectra of {REMARKS[sources[0].header.origin]}, artefacts planted"
@@ -234,7 +234,10 @@ def _explain(networks: Sequence[nn.Module], paths: Paths, shown: torch.Tensor) -
     """Method -> (member, n, wavelength)."""
     said = {}
     if explained_layer(networks[0]) is not None:
-        said = {name: np.stack([one(network, shown[:, None]) for network in networks]) for name, one in MAPS.items()}
+        said = {
+            name: np.stack([one(network, shown[:, None], LOG_ODDS) for network in networks])
+            for name, one in MAPS.items()
+        }
     engine = Engine(networks, paths.baselines, paths.positions, cores())
     return said | {EXPECTED_GRADIENTS: engine(shown).attributions.numpy()}
 

@@ -16,8 +16,9 @@ from preflare.data import shard
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError, ShardError
 from preflare.explain.artifact import Artifact
+from preflare.sun.line import Line
 from preflare.sun.observation import Block, Label, Observation, Phase
-from preflare.sun.quality import Quality
+from preflare.sun.quality import is_clean
 
 # What the truth of a changed spectrum is called in its shard: (repeat, step, slit, wavelength) of 0 and 1.
 INSIDE = "inside"
@@ -32,15 +33,15 @@ class Piece:
     rows: np.ndarray
 
 
-def pieces(sources: Sequence[Shard], least: int, most: int | None, seed: int) -> list[Piece]:
-    """The clean spectra of the sources, at least so many pieces of them if the slits are long enough.
+def pieces(sources: Sequence[Shard], line: Line, least: int, most: int | None, seed: int) -> list[Piece]:
+    """The spectra of the sources that are clean by the line's rules, in at least so many pieces if slits allow it.
 
     Spectra of flares where the sources have any, as in the paper, otherwise all. most: so many spectra at most, drawn
     from the seed. Raises ShardError if nothing is clean.
     """
-    masks = [_wanted(source, True) for source in sources]
+    masks = [_wanted(source, line, True) for source in sources]
     if not any(mask.any() for mask in masks):
-        masks = [_wanted(source, False) for source in sources]
+        masks = [_wanted(source, line, False) for source in sources]
     total = sum(int(mask.sum()) for mask in masks)
     if total == 0:
         raise ShardError(f"{sources[0].path.parent} holds no clean spectrum to plant anything in. Ingest other ones.")
@@ -92,8 +93,8 @@ def changed(twin: Shard) -> tuple[np.ndarray, np.ndarray]:
     return twin.read("spectra")[0, 0], twin.read(f"truth/{INSIDE}")[0, 0] > 0
 
 
-def _wanted(source: Shard, flaring: bool) -> np.ndarray:
-    clean: np.ndarray = source.read("quality") == Quality.CLEAN
+def _wanted(source: Shard, line: Line, flaring: bool) -> np.ndarray:
+    clean = is_clean(source.read("quality"), line)
     return clean & (source.read("phase") == Phase.FLARE)[:, :, None] if flaring else clean
 
 

@@ -37,8 +37,8 @@ def sources(tmp_path: Path, make_shard: MakeShard, line: Line) -> list[Shard]:
     return open_all(tmp_path / "sources", line)
 
 
-def test_flares_are_taken_where_there_are_any(sources: list[Shard]) -> None:
-    found = twins.pieces(sources, 4, None, 0)
+def test_flares_are_taken_where_there_are_any(sources: list[Shard], line: Line) -> None:
+    found = twins.pieces(sources, line, 4, None, 0)
     assert {piece.source.header.label for piece in found} == {Label.PF}
     assert [piece.number for piece in found] == [0, 1, 2, 3]
     for piece in found:
@@ -48,23 +48,23 @@ def test_flares_are_taken_where_there_are_any(sources: list[Shard]) -> None:
     assert sum(len(piece.rows) for piece in found) == 2 * 20
 
 
-def test_without_flares_all_clean_spectra_are_taken(sources: list[Shard]) -> None:
+def test_without_flares_all_clean_spectra_are_taken(sources: list[Shard], line: Line) -> None:
     calm = [source for source in sources if source.header.label is Label.AR]
-    found = twins.pieces(calm, 2, None, 0)
+    found = twins.pieces(calm, line, 2, None, 0)
     for piece in found:
-        np.testing.assert_array_equal(piece.rows, np.flatnonzero(usable(piece.source)))
+        np.testing.assert_array_equal(piece.rows, np.flatnonzero(usable(piece.source, line)))
 
 
-def test_a_smaller_number_is_a_random_part(sources: list[Shard]) -> None:
-    everything, some = twins.pieces(sources, 4, None, 0), twins.pieces(sources, 4, 25, 0)
+def test_a_smaller_number_is_a_random_part(sources: list[Shard], line: Line) -> None:
+    everything, some = twins.pieces(sources, line, 4, None, 0), twins.pieces(sources, line, 4, 25, 0)
     assert sum(len(piece.rows) for piece in some) == 25
     assert all(np.isin(one.rows, other.rows).all() for one, other in zip(some, everything, strict=True))
-    other = twins.pieces(sources, 4, 25, 1)
+    other = twins.pieces(sources, line, 4, 25, 1)
     assert any(not np.array_equal(a.rows, b.rows) for a, b in zip(some, other, strict=True))
 
 
 def test_twins_are_alike_but_for_the_artefact(sources: list[Shard], tmp_path: Path, line: Line) -> None:
-    found = twins.pieces(sources, 4, None, 0)
+    found = twins.pieces(sources, line, 4, None, 0)
     twins.write(tmp_path / "twins", found, PLATEAU, 0)
     shards = {shard.name: shard for shard in open_all(tmp_path / "twins", line)}
     assert len(shards) == 8
@@ -87,9 +87,9 @@ def test_twins_are_alike_but_for_the_artefact(sources: list[Shard], tmp_path: Pa
 
 @pytest.mark.parametrize("seed", range(4))
 def test_partitions_keep_twins_together(sources: list[Shard], tmp_path: Path, line: Line, seed: int) -> None:
-    twins.write(tmp_path / "twins", twins.pieces(sources, 8, None, 0), PLATEAU, 0)
+    twins.write(tmp_path / "twins", twins.pieces(sources, line, 8, None, 0), PLATEAU, 0)
     shards = open_all(tmp_path / "twins", line)
-    headers, clean = [shard.header for shard in shards], {shard.name: usable(shard) for shard in shards}
+    headers, clean = [shard.header for shard in shards], {shard.name: usable(shard, line) for shard in shards}
     partition = Partitioner(seed, 3, 0, 1.0).divide(headers, clean)
     assert {side: len(names) for side, names in partition.sides.items()} == {"train": 10, "validation": 0, "test": 6}
     twins.check_together(partition.sides)
@@ -101,16 +101,16 @@ def test_partitions_keep_twins_together(sources: list[Shard], tmp_path: Path, li
         twins.check_together(parted)
 
 
-def test_again_writes_nothing_and_others_are_refused(sources: list[Shard], tmp_path: Path) -> None:
+def test_again_writes_nothing_and_others_are_refused(sources: list[Shard], tmp_path: Path, line: Line) -> None:
     root = tmp_path / "out" / "shards"
-    found = twins.pieces(sources, 4, None, 0)
+    found = twins.pieces(sources, line, 4, None, 0)
     twins.write(root, found, PLATEAU, 0)
     before = {path: path.stat().st_mtime_ns for path in root.iterdir()}
     twins.write(root, found, PLATEAU, 0)
     for others, artifact in (
         (found, Plateau(110, 129, 0.4)),
         (found[:2], PLATEAU),
-        (twins.pieces(sources, 4, 20, 0), PLATEAU),
+        (twins.pieces(sources, line, 4, 20, 0), PLATEAU),
     ):
         with pytest.raises(ShardError, match=r"holds twins of other spectra or with another artefact.*output=DIR"):
             twins.write(root, others, artifact, 0)
@@ -120,4 +120,4 @@ def test_again_writes_nothing_and_others_are_refused(sources: list[Shard], tmp_p
 def test_without_clean_spectra_nothing_can_be_planted(tmp_path: Path, make_shard: MakeShard, line: Line) -> None:
     make_shard(tmp_path, Label.PF, 0, clean=False)
     with pytest.raises(ShardError, match="holds no clean spectrum to plant anything in"):
-        twins.pieces(open_all(tmp_path, line), 2, None, 0)
+        twins.pieces(open_all(tmp_path, line), line, 2, None, 0)
