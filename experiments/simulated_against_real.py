@@ -244,11 +244,9 @@ def tell_apart(
 ) -> tuple[float, dict[str, float]]:
     """AUC on held-out groups of neighbours, and by how much it falls when a feature is shuffled: the five worst."""
     names = list(real)
-    values = np.concatenate([np.stack([found[name] for name in names], axis=1) for found in (real, simulated)])
-    truth = np.repeat([0, 1], [len(real_group), len(simulated_group)])
+    values, truth = _together(real, simulated)
     scores, drops = np.empty(len(truth)), []
-    for train, test in _folds(real_group, simulated_group):
-        model = HistGradientBoostingClassifier(max_iter=80, random_state=0).fit(values[train], truth[train])
+    for model, test in _trained(values, truth, real_group, simulated_group):
         scores[test] = model.predict_proba(values[test])[:, 1]
         shuffled = permutation_importance(
             model, values[test], truth[test], scoring="roc_auc", n_repeats=2, random_state=0
@@ -257,6 +255,20 @@ def tell_apart(
     drop = np.mean(drops, axis=0)
     order = np.argsort(-drop)[:5]
     return float(roc_auc_score(truth, scores)), {names[index]: float(drop[index]) for index in order}
+
+
+def _together(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, feature) of both, and 0 for those of the first, 1 for the other's."""
+    parts = [np.stack(list(found.values()), axis=1) for found in (one, other)]
+    return np.concatenate(parts), np.repeat([0, 1], [len(part) for part in parts])
+
+
+def _trained(
+    values: np.ndarray, truth: np.ndarray, one_group: np.ndarray, other_group: np.ndarray
+) -> Iterator[tuple[HistGradientBoostingClassifier, np.ndarray]]:
+    """Of three folds a classifier and the rows that it has not seen."""
+    for train, test in _folds(one_group, other_group):
+        yield HistGradientBoostingClassifier(max_iter=80, random_state=0).fit(values[train], truth[train]), test
 
 
 def _folds(real_group: np.ndarray, simulated_group: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -279,7 +291,11 @@ def yardstick(line: Line, simulated: Sample) -> float:
     for number in numbers[np.argsort(-counts)[:JUDGED]]:
         alone = simulated.observation == number
         one, rest = simulated.take(np.flatnonzero(alone)), simulated.take(np.flatnonzero(~alone)).thin()
-        found.append(tell_apart(features(line, one), features(line, rest), one.group, rest.group)[0])
+        values, truth = _together(features(line, one), features(line, rest))
+        scores = np.empty(len(truth))
+        for model, test in _trained(values, truth, one.group, rest.group):
+            scores[test] = model.predict_proba(values[test])[:, 1]
+        found.append(roc_auc_score(truth, scores))
     return float(np.median(found))
 
 

@@ -10,6 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from preflare.sun.line import Line
+from tests.sun.level2_files import Level2File
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,10 +61,44 @@ def test_what_differs_is_named(module: ModuleType, line: Line, change: dict, nam
     assert auc > 0.95 and any(named in name for name in telling)
 
 
-def test_without_a_raster_it_says_what_it_needs(module: ModuleType, monkeypatch, tmp_path: Path, capsys) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["simulated_against_real.py"])
-    with pytest.raises(SystemExit) as end:
-        module.main()
-    assert end.value.code == 1 and "Add real=PATH" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+@pytest.fixture
+def refused(module: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """``refused("real=x")`` is the sentence of the command, which writes nothing."""
+
+    def run(*overrides: str) -> str:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", ["simulated_against_real.py", *overrides])
+        with pytest.raises(SystemExit) as end:
+            module.main()
+        assert end.value.code == 1 and not (tmp_path / "runs").exists()
+        return " ".join(capsys.readouterr().err.split())
+
+    return run
+
+
+def test_without_a_raster_it_says_what_it_needs(refused) -> None:
+    assert "Add real=PATH" in refused()
+    assert refused("real=/nope") == "There is no file or folder /nope. Correct real=PATH."
+
+
+def test_a_raster_with_few_clean_spectra_is_refused(refused, tmp_path: Path) -> None:
+    Level2File(np.full((3, 4, 280), 50.0), np.arange(3.0)).write(tmp_path / "raster" / "0.fits")
+    assert refused("real=raster") == (
+        "raster holds 0 clean spectra, expected 300 or more to compare with. Give real=PATH a larger raster, or a "
+        "folder of several."
+    )
+
+
+def test_the_yardstick_is_how_much_observations_differ_from_each_other(
+    module: ModuleType, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "JUDGED", 1)
+
+    def sun(widths: list[float]) -> object:
+        parts = [sample(module, line, seed, width=width).thin(150) for seed, width in enumerate(widths)]
+        arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in ("spectra", "intensity", "place")]
+        return module.Sample(*arrays, np.repeat(np.arange(len(parts)), 150), 0.9)
+
+    # Numbers are the observations': the first is asked about.
+    assert module.yardstick(line, sun([0.25] * 4)) == pytest.approx(0.5, abs=0.12)
+    assert module.yardstick(line, sun([0.35, 0.25, 0.25, 0.25])) > 0.9

@@ -45,7 +45,7 @@ class Patches:
         """Kind (n,) uint8 and weight (n,) in [0, 1], 0 exactly outside the patches, which cover ``share`` (n,)."""
         values = self._fields(x, y, time)
         excess = values[0] - ndtri(1 - np.clip(share, 0, 1))
-        weight = np.clip(excess / 0.4, 0, 1)
+        weight = np.clip(excess / 0.25, 0, 1)
         kind = np.array(KINDS, np.uint8)[np.argmax(values[1:] + self._bias[:, None], axis=0)]
         return np.where(weight > 0, kind, np.uint8(Precursor.NONE)), weight
 
@@ -59,12 +59,12 @@ def disturb(shapes: Shapes, kind: np.ndarray, weight: np.ndarray) -> None:
     # Every event shows a little of the subordinate lines. A bright core over an unchanged photosphere has a low,
     # flat continuum once normalised; the others leave the maximum nearly as it was, so that what they change is local.
     shapes.intensity *= 1 + 2.0 * of(Precursor.BRIGHT_CORE)
-    shapes.subordinate += 0.06 * weight + 0.12 * of(Precursor.TRIPLET)
+    shapes.subordinate += 0.10 * weight + 0.24 * of(Precursor.TRIPLET)
     flow = of(Precursor.RED_WING, Precursor.BLUE_WING)
     away = np.where(kind == Precursor.RED_WING, 1.0, -1.0)
-    shapes.flow += 0.45 * flow
+    shapes.flow += 0.65 * flow
     shapes.flow_shift += away * 62 * flow
-    shapes.width *= 1 + 0.5 * of(Precursor.BROAD_CORE)
+    shapes.width *= 1 + 0.6 * of(Precursor.BROAD_CORE)
     shapes.wing += 0.03 * of(Precursor.BROAD_CORE)
     shapes.depth *= 1 - 0.95 * of(Precursor.SINGLE_PEAK)
     shapes.intensity *= 1 - 0.33 * of(Precursor.SINGLE_PEAK) - 0.32 * of(Precursor.ASYMMETRIC)

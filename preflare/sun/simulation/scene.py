@@ -13,8 +13,8 @@ from preflare.sun.simulation.precursor import Patches, disturb
 from preflare.sun.simulation.profiles import Shapes
 from preflare.sun.simulation.programme import ARCSEC_PER_STEP, Schedule
 
-INTENSITY = 66.0  # DN/s, median before the reversal
-CONTINUUM = 14.0  # DN/s, at the median intensity and the raster's mu
+INTENSITY = 45.0  # DN/s, median before the reversal
+CONTINUUM = 14.6  # DN/s, at the median intensity and the raster's mu
 MU = 0.81
 FOOTPOINT = 14.0  # arcsec over which precursors thin out around it
 LEAD = 1560.0  # s before the onset in which they become more frequent
@@ -45,7 +45,7 @@ class Scene:
         self._heralds = Patches(random, length=5.0, duration=300.0, preference=0.5)
         # In about two thirds of the observations precursors become more frequent towards onset (paper Fig. 17).
         self.rising = bool(random.random() < 2 / 3)
-        share = random.uniform(1.4, 2.1) if self.rising else random.uniform(0.05, 0.5)
+        share = random.uniform(2.0, 2.8) if self.rising else random.uniform(0.05, 0.7)
         self._share = precursors * share if flares else 0.0
         self._flares = flares
         extent = np.array([(schedule.steps - 1) * ARCSEC_PER_STEP, (schedule.slit - 1) * schedule.pixel])
@@ -82,7 +82,7 @@ class Scene:
             return np.zeros(len(x))
         far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
         place = 0.6 + 0.4 * np.exp(-far2 / (2 * FOOTPOINT**2))
-        moment = 0.45 + 0.55 * np.clip(1 - (onset - time) / LEAD, 0, 1) if self.rising else 0.7
+        moment = 0.25 + 0.75 * np.clip(1 - (onset - time) / LEAD, 0, 1) if self.rising else 0.7
         return np.where(time < onset, np.clip(self._share * place * moment, 0, 0.97), 0.0)
 
     def _quiet(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> Shapes:
@@ -110,7 +110,7 @@ class Scene:
             lines=np.clip(0.35 * lines, -0.8, 0.8),
             blend=np.clip(0.25 * blend, -0.6, 0.6),
             shift=2.2 * shift,
-            width=19.3
+            width=18.8
             * look.width
             * level**0.12
             * np.exp(0.12 * width)

@@ -7,6 +7,7 @@ from preflare.sun.simulation.profiles import (
     FWHM,
     LIGHT,
     SUBORDINATE_WIDTH,
+    WING_WIDTH,
     Atom,
     Photosphere,
     Shapes,
@@ -145,3 +146,13 @@ def test_a_reversal_may_be_deeper_in_the_second_core_and_as_wide_as_told(atom: A
     expected = np.exp(-((velocity / 20) ** 2) / 2) * (1 - 0.4 * np.exp(-((velocity / 6) ** 2) / 2))
     part = near(next(iter(atom.cores.values())))
     assert spectrum[part] / 100 == pytest.approx(expected[part], abs=0.01)
+
+
+def test_far_wings_of_the_core_are_those_of_a_lorentzian(atom: Atom) -> None:
+    with_, without = (radiance(atom, WAVELENGTH, shapes(wing=wing), DARK, 0.001)[0] for wing in (0.05, 0.0))
+    for centre, relative in zip(atom.cores.values(), atom.widths, strict=True):
+        level = 100 if centre == next(iter(atom.cores.values())) else 100 / 1.25
+        for away in (0.0, 0.6, -1.2):
+            velocity = away / centre * LIGHT / (WING_WIDTH * 20 * relative)
+            expected = 0.05 * level / (1 + velocity**2)
+            assert np.interp(centre + away, WAVELENGTH, with_ - without) == pytest.approx(expected, rel=0.03)

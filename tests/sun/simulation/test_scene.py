@@ -1,4 +1,5 @@
-from dataclasses import fields
+from collections import Counter
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from preflare.sun.simulation.look import Look
 from preflare.sun.simulation.precursor import Precursor
 from preflare.sun.simulation.profiles import Shapes
 from preflare.sun.simulation.programme import Schedule
-from preflare.sun.simulation.scene import Scene
+from preflare.sun.simulation.scene import LEAD, Scene
 
 PLAN = Schedule(onset=4000.0, peak=4300.0, end=5000.0, steps=8, slit=30, cadence=16.0, exposure=8.0, pixel=2.0)
 LOOK = Look(
@@ -37,8 +38,10 @@ def test_only_spectra_with_a_kind_differ_from_their_quiet_twins() -> None:
 
 
 def test_without_precursors_a_region_about_to_flare_is_like_any_other() -> None:
-    where = places(2, 2000, 0, PLAN.onset)
-    null, calm = scene(2, precursors=0.0).shapes(*where), scene(2, flares=False).shapes(*where)
+    # Both are pointed at what is active in the middle of their windows, which here are one.
+    plan = replace(PLAN, onset=LEAD)
+    where = places(2, 2000, 0, plan.onset)
+    null, calm = (Scene(np.random.default_rng(2), LOOK, plan, flares, 0.0).shapes(*where) for flares in (True, False))
     assert equal(null[0], calm[0]) and equal(null[1], calm[1])
     assert not null[2].any() and not calm[2].any()
 
@@ -84,3 +87,30 @@ def test_quiet_intensity_and_continuum_are_those_of_the_real_raster() -> None:
     # Measured there: standard deviation of ln intensity 0.71; the continuum goes as its 0.14th power.
     assert level.std() == pytest.approx(0.75, abs=0.12)
     assert 0.08 < np.polyfit(level, continuum, 1)[0] < 0.25
+
+
+@pytest.mark.parametrize("flares", [True, False])
+def test_regions_of_either_kind_have_brightenings_that_look_like_precursors(flares: bool) -> None:
+    """The same share of the scene, and all of the kinds."""
+    where = places(7, 300, 0, 2000)
+    covered, seen = [], Counter[str]()
+    for seed in range(60):
+        restless, calm = (
+            Scene(np.random.default_rng(seed), replace(LOOK, unrest=unrest), PLAN, flares, 0.0).shapes(*where)[1]
+            for unrest in (0.3, 0.0)
+        )
+        changed = {f.name: getattr(restless, f.name) != getattr(calm, f.name) for f in fields(Shapes)}
+        covered.append(changed["subordinate"].mean())
+        seen.update(name for name, rows in changed.items() if rows.any())
+    assert np.mean(covered) == pytest.approx(0.3, abs=0.05)
+    assert set(seen) == {
+        "subordinate",
+        "intensity",
+        "flow",
+        "flow_shift",
+        "width",
+        "wing",
+        "depth",
+        "asymmetry",
+        "reversal",
+    }

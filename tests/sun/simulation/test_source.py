@@ -121,7 +121,8 @@ def test_a_zero_point_shifts_the_whole_spectrum(simulate: Simulate, line: Line) 
     """The photospheric line that stands alone, against the zero point of each observation's look."""
     entries = [entry for entry in catalog.read() if entry.number < 4]
     names = ",".join(entry.name for entry in entries)
-    source = simulate(f"observations=[{names}]", "simulation.programme.size=300", simulation="default")
+    sizes = ("simulation.programme.size=300", "simulation.programme.spread=0.1")
+    source = simulate(f"observations=[{names}]", *sizes, simulation="default")
     line_at = 2801.907
     part = np.abs(line.wavelength - line_at) < 0.3
     found, expected = [], []
@@ -134,14 +135,14 @@ def test_a_zero_point_shifts_the_whole_spectrum(simulate: Simulate, line: Line) 
     assert np.std(expected) > 1.5
     # The continuum's slope under the line moves the centroid a little.
     assert np.array(found) == pytest.approx(np.array(expected), abs=2.5)
-    assert np.std(np.array(found) - expected) < 0.5 * np.std(expected)
+    assert np.std(np.array(found) - expected) < 0.6 * np.std(expected)
 
 
 def test_flags_have_work(simulate: Simulate, line: Line) -> None:
     source = simulate("simulation.detector.lost=0.02", "simulation.detector.dusty_rows=0.2")
     quality = np.concatenate([cube(o, "quality").ravel() for o in source.observations(line)])
-    # The first is for an autoencoder to set; regions are not drawn so far out that a field reaches beyond the limb.
-    without = {Quality.CLEAN, Quality.QUIET_SUN, Quality.OFF_LIMB}
+    # For an autoencoder and intervals of time to set; no region lies so far out that its field reaches beyond the limb.
+    without = {Quality.CLEAN, Quality.QUIET_SUN, Quality.OFF_LIMB, Quality.SAA}
     for flag in Quality:
         assert (quality & flag.value != 0).any() == (flag not in without), flag
     assert 0.7 < is_clean(quality, line).mean() < 0.98
@@ -269,3 +270,42 @@ def test_the_confounder_moves_the_classes_apart_on_the_disc(simulate: Simulate, 
     assert ks_2samp(*apart.values()).pvalue < 1e-10 and np.mean(apart[Label.PF]) > np.mean(apart[Label.AR]) + 0.2
     header = one(simulate(f"observations=[{PF}]", "simulation.confounder=2"), line).header
     assert header.recipe["simulation.confounder"] == 2.0 and header.settings["rising"] in (0, 1)
+
+
+def test_dust_dims_the_same_rows_in_every_exposure_and_dead_rows_are_missing(simulate: Simulate, line: Line) -> None:
+    plain = ("simulation.detector.lost=0", f"observations=[{AR}]", "simulation.programme.size=400")
+    rows = ("simulation.detector.dead_rows=0.2", "simulation.detector.dusty_rows=0.4")
+    dirty, clear = (
+        one(simulate(*plain, *more), line)
+        for more in (rows, ("simulation.detector.dead_rows=0", "simulation.detector.dusty_rows=0"))
+    )
+    quality = cube(dirty, "quality")
+    dead = (quality & Quality.MISSING.value != 0).all(axis=(0, 1))
+    assert dead.any() and np.isnan(cube(dirty, "intensity")[:, :, dead]).all()
+    seen, whole = (cube(observation, "intensity")[:, :, ~dead] for observation in (dirty, clear))
+    dimming = np.nanmedian(seen / whole, axis=(0, 1))
+    dusty = dimming < 0.9
+    assert dusty.any() and not dusty.all() and (dimming[dusty] > 0.2).all()
+    assert dimming[~dusty] == pytest.approx(np.ones((~dusty).sum()), abs=0.1)
+
+
+def test_a_bright_flare_saturates_at_the_ceiling_of_the_archive(simulate: Simulate, line: Line) -> None:
+    source = simulate("simulation.programme.exposures=[30]", f"observations=[{PF}]")
+    (recording,) = source.recordings(line)
+    peak = int(np.abs(recording.times.ravel() - recording.schedule.peak).argmin())
+    counts = recording.counts(np.arange(peak - 2, peak + 3))[0]
+    assert counts.max() == source.detector.ceiling
+    observation = one(source, line)
+    flags = cube(observation, "quality")[cube(observation, "phase") == Phase.FLARE]
+    assert (flags & Quality.OVEREXPOSED.value != 0).any()
+
+
+def test_bright_spectra_have_a_low_pseudo_continuum(simulate: Simulate, line: Line) -> None:
+    """As on the real raster, where the correlation with the logarithm of the intensity is -0.89."""
+    found = []
+    for observation in list(simulate("simulation.programme.size=300", "window.after=nothing").observations(line))[:8]:
+        clean = is_clean(cube(observation, "quality"), line)
+        low, high = line.continuum
+        level = cube(observation, "spectra")[clean][:, (line.wavelength > low) & (line.wavelength < high)].mean(axis=1)
+        found.append(np.corrcoef(np.log(cube(observation, "intensity")[clean]), level)[0, 1])
+    assert -0.98 < np.median(found) < -0.8
