@@ -2,18 +2,12 @@
 
 import contextlib
 import copy
-import gzip
 import hashlib
 import logging
-import shutil
-import tarfile
-import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -21,6 +15,7 @@ from preflare.checks import check_flag, check_path
 from preflare.errors import ConfigError, Level2Error
 from preflare.sun import catalog, zero_point
 from preflare.sun.anomaly import Interval, header_says, read_intervals, within
+from preflare.sun.disk import File, find, on_disk
 from preflare.sun.level2 import SIT_AND_STARE, Raster
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Observation, instant, iso
@@ -28,26 +23,11 @@ from preflare.sun.quality import Quality, off_limb
 from preflare.sun.surroundings import Field, Surroundings
 from preflare.sun.window import Cut, Window
 
-FITS = (".fits", ".fits.gz")
-TAR = (".tar", ".tar.gz", ".tgz")
 SOLAR_RADIUS = 6.957e8  # m, IAU 2015
 # Spectra of a sit-and-stare handled at once.
 SPECTRA = 2**15
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class File:
-    """A raster file: on disk, or a member of the tarball at that path."""
-
-    path: Path
-    member: tarfile.TarInfo | None = None
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return Path(self.member.name).name if self.member else self.path.name
 
 
 class Folder:
@@ -98,7 +78,7 @@ class Folder:
             raise ConfigError("source=folder needs to know where the rasters are. Add source.path=DIR.")
         entries = {entry.id: entry for entry in catalog.read(self.catalog)}
         rasters = _in_time_order(
-            [(file, Raster.open(path, line, file.name)) for file, path in _on_disk(find(self.path))]
+            [(file, Raster.open(path, line, file.name)) for file, path in on_disk(find(self.path))]
         )
         repeats = _Repeats.of(rasters)
         first = rasters[0][1]
@@ -179,88 +159,6 @@ class _Repeats:
         )
 
 
-def find(where: Path) -> list[File]:
-    """The raster files that a path names, in no meaningful order.
-
-    Raises Level2Error if there are none.
-    """
-    if where.is_file():
-        candidates = [where]
-    elif where.is_dir():
-        candidates = sorted(path for path in where.iterdir() if path.is_file() and not path.name.startswith("."))
-    else:
-        raise Level2Error(f"There is no file or folder {where}. Correct source.path.")
-    files: list[File] = []
-    for path in candidates:
-        if "_SJI_" in path.name:
-            continue
-        if path.name.endswith(FITS):
-            files.append(File(path))
-        elif path.name.endswith(TAR):
-            files += [File(path, member) for member in _members(path)]
-    if not files:
-        raise Level2Error(
-            f"{where} holds no level-2 raster: expected .fits, .fits.gz or _raster.tar.gz files"
-            + (" directly in it." if where.is_dir() else ".")
-        )
-    return files
-
-
-def _members(path: Path) -> list[tarfile.TarInfo]:
-    """The raster files in a tarball: regular members, whatever folder they claim to be in."""
-    with _tar(path) as tar:
-        return [
-            member for member in tar if member.isreg() and member.name.endswith(FITS) and "_SJI_" not in member.name
-        ]
-
-
-@contextlib.contextmanager
-def _tar(path: Path) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(path) as tar:
-            yield tar
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise Level2Error(f"{path.name} cannot be read as a tarball ({error}). Download it again.") from error
-
-
-def _on_disk(files: Sequence[File]) -> Iterator[tuple[File, Path]]:
-    """Each file as a plain FITS file on disk; a packed one as a copy that lasts until the next is asked for.
-
-    Nothing in a tarball decides where a copy goes.
-    """
-    with contextlib.ExitStack() as stack:
-        copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="preflare-"))) / "raster.fits"
-        tars: dict[Path, tarfile.TarFile] = {}
-        for file in files:
-            if file.member is not None:
-                if file.path not in tars:
-                    tars[file.path] = stack.enter_context(_tar(file.path))
-                with _unpacking(file):
-                    member = tars[file.path].extractfile(file.member)
-                    assert member is not None, "only regular members are listed"
-                    _unpack(member, file.name, copy)
-                yield file, copy
-            elif file.name.endswith(".gz"):
-                with _unpacking(file):
-                    _unpack(file.path.open("rb"), file.name, copy)
-                yield file, copy
-            else:
-                yield file, file.path
-
-
-@contextlib.contextmanager
-def _unpacking(file: File) -> Iterator[None]:
-    try:
-        yield
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise Level2Error(f"{file.name} is cut short or damaged ({error}). Download it again.") from error
-
-
-def _unpack(packed: IO[bytes], name: str, copy: Path) -> None:
-    with packed, gzip.open(packed) if name.endswith(".gz") else packed as source, copy.open("wb") as target:
-        shutil.copyfileobj(source, target, 2**20)
-
-
 def _in_time_order(rasters: list[tuple[File, Raster]]) -> list[tuple[File, Raster]]:
     """Sorted by the first exposure; refused if they are not the repeats of one observation."""
     rasters = sorted(rasters, key=lambda pair: pair[1].begin)
@@ -322,7 +220,7 @@ def _blocks(
         measured = False
         wanted = [index for index in range(len(rasters)) if cut.keep[repeats.file == index].any()]
         by_file = {rasters[index][0]: index for index in wanted}
-        for file, path in _on_disk(list(by_file)):
+        for file, path in on_disk(list(by_file)):
             index, raster = by_file[file], rasters[by_file[file]][1]
             rows = np.flatnonzero(cut.keep & (repeats.file == index))
             if raster.mode == SIT_AND_STARE:
@@ -384,7 +282,7 @@ def _zero_point(used: Sequence[tuple[File, Raster]], line: Line) -> float | None
     if line.reference is None:
         return None
     few = {file: raster for file, raster in used[:: max(1, len(used) // 4)][:4]}
-    profiles = [zero_point.profile(few[file], path, line.rules) for file, path in _on_disk(list(few))]
+    profiles = [zero_point.profile(few[file], path, line.rules) for file, path in on_disk(list(few))]
     wavelength = line.features[line.reference]
     return zero_point.measure(used[0][1].wavelength, zero_point.mean(profiles), wavelength, line.reference_halfwidth)
 

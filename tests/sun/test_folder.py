@@ -13,7 +13,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from preflare.errors import CatalogError, ConfigError, Level2Error
-from preflare.sun.folder import Folder, find, mu
+from preflare.sun.disk import find
+from preflare.sun.folder import Folder, mu
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Label, Observation, Phase
 from preflare.sun.quality import Quality
