@@ -5,7 +5,7 @@ import copy
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from preflare.sun.level2 import SIT_AND_STARE, Raster
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Observation, instant, iso
 from preflare.sun.quality import Quality, off_limb
+from preflare.sun.recipe import recipe
 from preflare.sun.surroundings import Field, Surroundings
 from preflare.sun.window import Cut, Window
 
@@ -117,7 +118,7 @@ class Folder:
             number=cut.number,
             settings=_settings([raster for _, raster in used], repeats.time[cut.keep]) | around,
             sources={path.name: _sha256(path) for path in sorted({file.path for file, _ in used})},
-            recipe=_recipe(line, self.window) | self._choices(around),
+            recipe=recipe(line, self.window) | self._choices(around),
         )
         yield Observation(
             header=header,
@@ -348,24 +349,6 @@ def solar_radius(distance: object) -> float | None:
     if not isinstance(distance, float | int) or not distance > SOLAR_RADIUS:
         return None
     return float(np.arcsin(SOLAR_RADIUS / distance) * 3600 * 180 / np.pi)
-
-
-def _recipe(line: Line, window: Window) -> dict[str, float | int | str | bool | None]:
-    """Every choice that decides what a shard holds, by dotted key."""
-
-    def flatten(prefix: str, value: object) -> Iterator[tuple[str, float | int | str | bool | None]]:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                yield from flatten(f"{prefix}.{key}", inner)
-        elif isinstance(value, tuple):
-            for index, inner in enumerate(value):
-                yield from flatten(f"{prefix}.{index}", inner)
-        else:
-            assert value is None or isinstance(value, float | int | str), f"{prefix} is {value!r}"
-            yield prefix, value
-
-    chosen = {key: asdict(line)[key] for key in ("detector", "start", "stop", "points", "cores", "rules")}
-    return dict(flatten("line", chosen)) | dict(flatten("window", asdict(window)))
 
 
 def _sha256(path: Path) -> str:
