@@ -1,0 +1,362 @@
+"""The data report: one self-contained page about a folder of shards, our Table D.1, and the same table as CSV."""
+
+import csv
+import io
+import os
+import shlex
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import h5py
+import numpy as np
+from hydra.utils import instantiate
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.progress import track
+
+from preflare.command import CONF
+from preflare.data import shard as shards
+from preflare.data.shard import Shard
+from preflare.errors import ShardError
+from preflare.figures import context as context_figure
+from preflare.figures import flag_examples, xrays
+from preflare.report import confounders, inventory, referee
+from preflare.report.inventory import Row
+from preflare.report.page import Picture, frame
+from preflare.report.tables import Table
+from preflare.sun import catalog, images
+from preflare.sun.goes import CLASSES
+from preflare.sun.line import Line
+from preflare.sun.observation import Label, instant
+from preflare.sun.quality import Quality
+
+PAGE, CSV = "data_report.html", "data_report.csv"
+REMARK = "simulated data"
+SIMULATED = (
+    "Simulated data: these shards were made by the simulated Sun. What is said of them says nothing about real "
+    "observations."
+)
+# Arcsec shown around the slit's places.
+MARGIN = 10.0
+# Of a view, relative to its height, at least.
+BREADTH = 0.8
+# Images of an observation that are shown.
+VIEWS = 3
+
+
+def write(where: Path, films: Path | None = None) -> Path:
+    """Write ``data_report.html`` and ``data_report.csv`` beside the shards and return the page's path.
+
+    where: a folder of shards of one line and origin, or one shard. films: a folder with slit-jaw films and AIA cubes,
+    or None. Nothing is written if anything is wrong.
+    Raises ShardError for shards that cannot be used, Level2Error for images that cannot.
+    """
+    found, line = _open(where)
+    console = Console(stderr=True)
+    rows = [
+        inventory.measure(shard, line)
+        for shard in track(found, "Reading shards", console=console, transient=True, disable=not console.is_terminal)
+    ]
+    folder = where if where.is_dir() else where.parent
+    texts = {PAGE: render(found, rows, line, films, where), CSV: table(rows)}
+    for name, text in texts.items():
+        scratch = folder / f".{name}.{os.getpid()}.part"
+        try:
+            scratch.write_text(text, encoding="utf-8")
+            os.replace(scratch, folder / name)
+        finally:
+            scratch.unlink(missing_ok=True)
+    return folder / PAGE
+
+
+def _open(where: Path) -> tuple[list[Shard], Line]:
+    """The shards, by class and number, and the line that they say they hold."""
+    first = Shard.open(shards.find(where)[0]).header
+    path = CONF / "line" / f"{first.line}.yaml"
+    if not path.is_file():
+        raise ShardError(
+            f"{where} holds the line {first.line}, of which there is no {path}. Put the line's config there."
+        )
+    line: Line = instantiate(OmegaConf.load(path))
+    found = shards.open_all(where, line)
+    order = {Label.PF: 0, Label.AR: 1}
+    key = lambda one: (order.get(one.header.label, 2), one.header.number, one.name)  # noqa: E731
+    return sorted(found, key=key), line
+
+
+def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path | None, where: Path) -> str:
+    """The page as text."""
+    simulated = found[0].header.origin == "simulation"
+    remark = REMARK if simulated else ""
+    differences = confounders.compare(rows)
+    # The simulated Sun knows its own onsets; the catalog's are of the real one.
+    verified = {} if simulated else {entry.name: entry.verified for entry in catalog.read()}
+    environment = Environment(
+        loader=PackageLoader("preflare.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("data_report.html").render(
+        title=f"The data: {line.title} spectra of {len(rows)} observation{'s' * (len(rows) != 1)}",
+        lead=_lead(rows, line, simulated),
+        simulated=SIMULATED if simulated else "",
+        warnings=referee.warnings(rows, differences, verified, line),
+        observations=_observations(rows),
+        observations_caption=(
+            "Everything is of the analysis window; flares after it are not counted. Intensity: median of the clean "
+            "spectra's maxima. Continuum: median share of the maximum that the pseudo-continuum is. Covered: minutes "
+            "from the first exposure to the last, and of the window. mu: cosine of the heliocentric angle at the "
+            f"field's centre. The same table, with more columns, is in {CSV}."
+        ),
+        flags=_flags(rows),
+        flags_caption=_flags_caption(line),
+        examples=_examples(found, rows, line, remark),
+        context=_contexts(found, rows, films, remark),
+        xrays=_xrays(found, rows, remark),
+        differences=_differences(differences),
+        differences_caption=(
+            "Medians over observations. AUC is the probability that a PF observation has the larger value; 0.5 is no "
+            "difference. p is of the two-sided Mann-Whitney test, for each quantity alone: of twenty, one is below "
+            "0.05 by chance."
+        ),
+        command=shlex.join(["python", "report.py", f"shards={where}", *([f"images={films}"] if films else [])]),
+        rules=OmegaConf.to_yaml(OmegaConf.load(CONF / "line" / f"{line.name}.yaml")),
+        digests=Table(("observation", "digest"), tuple((shard.name, shard.digest) for shard in found)),
+    )
+
+
+def _lead(rows: Sequence[Row], line: Line, simulated: bool) -> str:
+    total, clean = sum(row.spectra for row in rows), sum(row.clean for row in rows)
+    counts = ", ".join(
+        f"{sum(row.label is label for row in rows)} {'of unknown label' if label is Label.UNKNOWN else label.prefix}"
+        for label in (Label.PF, Label.AR, Label.QS, Label.UNKNOWN)
+        if any(row.label is label for row in rows)
+    )
+    origin = "the simulated Sun" if simulated else "IRIS level-2 files"
+    return (
+        f"{counts}, from {origin}: {total:,} spectra in their analysis windows, {clean:,} of them clean "
+        f"({100 * clean / max(total, 1):.1f}%). A spectrum has {line.points} points from {line.start} to {line.stop} Å "
+        "and is divided by its own maximum."
+    )
+
+
+def _observations(rows: Sequence[Row]) -> Table:
+    head: tuple[str, ...] = ("observation", "onset", "flare", "region", "spectra", "clean %")
+    head += (
+        "intensity, DN/s",
+        "continuum",
+        "mode",
+        "steps x slit",
+        "exposure, s",
+        "cadence, s",
+        "covered, min",
+        "mu",
+        "x, y, arcsec",
+    )
+    body = [
+        (
+            row.name,
+            row.onset[:16].replace("T", " "),
+            row.flare_class,
+            row.region,
+            f"{row.spectra:,}",
+            _number(100 * row.clean / row.spectra if row.spectra else np.nan, 1),
+            _number(row.intensity, 0),
+            _number(row.continuum, 3),
+            str(row.settings.get("mode", "")),
+            f"{row.steps} x {row.slit}",
+            _number(row.exposure, 2),
+            _number(row.cadence, 1),
+            f"{row.minutes:.1f} of {row.window:.1f}",
+            _number(row.setting("mu"), 2),
+            f"{_number(row.setting('x'), 0)}, {_number(row.setting('y'), 0)}".strip(", "),
+        )
+        for row in rows
+    ]
+    # A column that says nothing of any observation only takes room.
+    kept = [place for place in range(len(head)) if any(cells[place] for cells in body)]
+    return Table(tuple(head[at] for at in kept), tuple(tuple(cells[at] for at in kept) for cells in body))
+
+
+def _flags(rows: Sequence[Row]) -> Table:
+    """Every flag that any observation has, in percent of its spectra."""
+    seen = [str(flag.name) for flag in Quality if flag and any(row.shares[str(flag.name)] for row in rows)]
+    body = [(row.name, *(f"{100 * row.shares[name]:.2f}" for name in seen)) for row in rows]
+    return Table(("observation", *seen), tuple(body))
+
+
+def _flags_caption(line: Line) -> str:
+    tolerated = ", ".join(line.tolerated) or "none"
+    return (
+        "Percent of the window's spectra that carry each flag; a spectrum may carry several, and flags that none "
+        f"carries are not shown. A spectrum is clean if it carries none but those the line tolerates ({tolerated})."
+    )
+
+
+def _differences(differences: Sequence[confounders.Difference]) -> Table | None:
+    varying = [one for one in differences if np.isfinite(one.p)]
+    if not varying:
+        return None
+    body = [
+        (
+            one.quantity + (f", {one.unit}" if one.unit else ""),
+            f"{one.ar:.4g}",
+            f"{one.pf:.4g}",
+            f"{one.known[0]}, {one.known[1]}",
+            f"{one.auc:.2f}",
+            "" if np.isnan(one.p) else f"{one.p:.2g}",
+        )
+        for one in varying
+    ]
+    return Table(("quantity", "AR", "PF", "AR, PF known", "AUC", "p"), tuple(body))
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else ""
+
+
+def _examples(found: Sequence[Shard], rows: Sequence[Row], line: Line, remark: str) -> Picture:
+    """Up to four spectra of each flag, from as many observations as have it."""
+    spectra: dict[str, list[np.ndarray]] = {}
+    titles: dict[str, list[str]] = {}
+    for name in rows[0].examples:
+        having = [(shard, row) for shard, row in zip(found, rows, strict=True) if row.examples[name]]
+        if not having:
+            continue
+        # Round by round: the first of every observation, then the second.
+        queue = [
+            (shard, row.examples[name][turn])
+            for turn in range(inventory.EXAMPLES)
+            for shard, row in having
+            if turn < len(row.examples[name])
+        ]
+        step = max(1, len(queue) // inventory.EXAMPLES) if len(having) > 1 else 1
+        for shard, place in queue[::step][: inventory.EXAMPLES]:
+            spectrum, peak = _spectrum(shard, place)
+            title = name or "clean"
+            spectra.setdefault(title, []).append(spectrum)
+            known = f", {peak:.0f} DN/s" if np.isfinite(peak) else ""
+            titles.setdefault(title, []).append(
+                f"{shard.name[:18]}\nrepeat {place[0]}, step {place[1]}, pixel {place[2]}{known}"
+            )
+    figure = flag_examples.draw(
+        line.wavelength,
+        {name: np.stack(values) for name, values in spectra.items()},
+        titles,
+        {**line.cores, **line.features},
+        remark,
+    )
+    caption = (
+        "Clean spectra and spectra that carry each flag, divided by their maximum; gaps are points that were masked."
+    )
+    return frame("Examples of every flag", caption, figure)
+
+
+def _spectrum(shard: Shard, place: tuple[int, int, int]) -> tuple[np.ndarray, float]:
+    with h5py.File(shard.path, "r", locking="best-effort") as file:
+        return file["spectra"][place], float(file["intensity"][place])
+
+
+def _curve(shard: Shard, row: Row, marks: Sequence[float] = ()) -> xrays.Curve | None:
+    goes = shard.goes()
+    if goes is None:
+        return None
+
+    def minute(text: str) -> float:
+        return (instant(text) - row.start).total_seconds() / 60 if text else np.nan
+
+    header = shard.header
+    window = minute(header.window_start), minute(header.window_end)
+    return xrays.Curve(row.name[:18], goes.time / 60, goes.flux, window, minute(row.onset), marks)
+
+
+def _xrays(found: Sequence[Shard], rows: Sequence[Row], remark: str) -> Picture | None:
+    curves = [curve for shard, row in zip(found, rows, strict=True) if (curve := _curve(shard, row)) is not None]
+    if not curves:
+        return None
+    caption = (
+        f"X-rays of the whole Sun around {len(curves)} of {len(rows)} observations. Grey: the window; red: the onset; "
+        "dotted: where classes begin."
+    )
+    return frame("X-rays around the observations", caption, xrays.draw(curves, CLASSES, remark))
+
+
+def _contexts(found: Sequence[Shard], rows: Sequence[Row], films: Path | None, remark: str) -> list[Picture]:
+    """The surroundings of every observation that has images; without any, none."""
+    if films is None:
+        return []
+    pictures = []
+    for shard, row in zip(found, rows, strict=True):
+        paths = images.find(films, shard.header.id)[:VIEWS]
+        if paths:
+            pictures.append(_context(shard, row, [images.Film.open(path) for path in paths], remark))
+    return pictures
+
+
+def _context(shard: Shard, row: Row, films: Sequence[images.Film], remark: str) -> Picture:
+    """One observation: the images nearest to the middle of its exposures' times."""
+    time, position = shard.read("time"), shard.read("position")
+    middle = row.start + timedelta(seconds=float(np.median(time)))
+    repeat = int(np.abs(np.median(time, axis=1) - np.median(time)).argmin())
+    left, right, bottom, top = images.field(position, MARGIN)
+    # A slit is long and a raster narrow: show some of what lies beside.
+    beside = max(0.0, BREADTH * (top - bottom) - (right - left)) / 2
+    extent = (left - beside, right + beside, bottom, top)
+    views, marks, offsets = [], [], []
+    for film in films:
+        number = film.nearest(middle)
+        moment = film.moment(number)
+        marks.append((moment - row.start).total_seconds() / 60)
+        offsets.append(abs((moment - middle).total_seconds()) / 60)
+        views.append(context_figure.View(f"{film.title}\n{moment:%Y-%m-%d %H:%M:%S}", film.cut(number, extent), extent))
+    figure: Figure = context_figure.draw(
+        row.name, _curve(shard, row, marks), views, images.slits(position[repeat]), CLASSES, remark
+    )
+    caption = (
+        f"Images upright in helioprojective coordinates, with the slit's {row.steps} place{'s' * (row.steps != 1)} in "
+        f"one repeat in green; taken up to {max(offsets):.1f} min from the middle of the exposures."
+        + ("" if shard.has_goes else " The X-ray flux is not known.")
+    )
+    return frame(row.name, caption, figure)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Every number of every row, as CSV; empty where unknown."""
+    keys = sorted({key for row in rows for key in row.settings})
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    plain: tuple[str, ...] = ("label", "number", "start", "onset", "flare_class", "region", "spectra", "clean")
+    plain += (
+        "intensity",
+        "continuum",
+        "exposure",
+        "cadence",
+        "minutes",
+        "window",
+        "steps",
+        "slit",
+        "dispersion",
+        "strongest",
+    )
+    names = [str(flag.name) for flag in Quality if flag]
+    writer.writerow(["observation", *plain, *(f"share_{name}" for name in names), *(f"setting_{key}" for key in keys)])
+    for row in rows:
+        cells: list[object] = [row.name]
+        for key in plain:
+            value = getattr(row, key)
+            cells.append(value.prefix if isinstance(value, Label) else value)
+        cells += [row.shares[name] for name in names] + [row.settings.get(key, "") for key in keys]
+        writer.writerow(_cell(value) for value in cells)
+    return stream.getvalue()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "" if np.isnan(value) else repr(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,26 @@
+"""A panel for every example; what is left of a masked spectrum stays visible."""
+
+import numpy as np
+
+from preflare.figures import flag_examples
+
+WAVELENGTH = np.linspace(1, 2, 40)
+
+
+def test_a_row_for_each_flag_and_a_panel_for_each_example() -> None:
+    whole = np.random.default_rng(0).random((3, 40))
+    few = np.full((1, 40), np.nan)
+    few[0, :2] = 0.5, 1.0
+    none = np.full((1, 40), np.nan)
+    spectra = {"clean": whole, "MISSING": few, "ZERO_EXPOSURE": none}
+    titles = {"clean": ["a", "b", "c"], "MISSING": ["d"], "ZERO_EXPOSURE": ["e"]}
+    figure = flag_examples.draw(WAVELENGTH, spectra, titles, {"k": 1.5}, "simulated data")
+    panels = np.reshape(figure.axes, (3, 3))
+    for column in range(3):
+        np.testing.assert_array_equal(panels[0, column].lines[0].get_ydata(), whole[column])
+        assert panels[0, column].get_title() == titles["clean"][column]
+    assert [axes.axison for axes in panels[1]] == [True, False, False]
+    assert panels[0, 0].lines[0].get_linestyle() == "-" and panels[1, 0].lines[0].get_marker() == "."
+    assert [text.get_text() for text in panels[2, 0].texts] == ["no point left"]
+    assert [axes.get_ylabel() for axes in panels[:, 0]] == list(spectra)
+    assert figure.get_suptitle() == "simulated data"

@@ -1,0 +1,132 @@
+"""The data report: one page that needs nothing else and a CSV that agrees with it; bad folders leave nothing."""
+
+import csv
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preflare.data import shard
+from preflare.data.shard import Shard
+from preflare.errors import ShardError
+from preflare.report import data_report
+from preflare.sun.goes import Goes
+from preflare.sun.observation import Label, Observation
+from tests.report.test_page import Tags
+from tests.sun.test_images import write as write_film
+
+MakeShard = Callable[..., Path]
+RunVerb = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def folder(make_shard: MakeShard, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two observations of each class; the first knows its X-rays, which reach M in the window."""
+    tmp_path = tmp_path_factory.mktemp("data")
+    for number in range(2):
+        for label in (Label.AR, Label.PF):
+            made = Shard.open(make_shard(tmp_path / "made", label, number))
+            goes = None
+            if (label, number) == (Label.PF, 0):
+                time = np.arange(-600.0, 3000.0, 60.0)
+                goes = Goes(time, np.where(np.abs(time - 600) < 90, 2e-5, 1e-6))
+            header = replace(made.header, settings={"mode": "raster", "mu": 0.3 + 0.2 * label + 0.01 * number})
+            blocks = [block for _, block in made.blocks(9)]
+            shard.write(
+                tmp_path / "shards",
+                Observation(header, *made.shape[:3], blocks=lambda blocks=blocks: iter(blocks), goes=goes),
+            )
+    return tmp_path / "shards"
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Path:
+    return data_report.write(folder)
+
+
+def test_the_page_is_whole_and_says_what_it_must(folder: Path, page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(text)
+    assert tags.open == [] and all(link.startswith("data:") for link in tags.fetched)
+    plain = unescape(text)
+    assert "Simulated data: these shards" in plain and "The data: Mg II h&k spectra of 4 observations" in plain
+    for path in folder.glob("*.h5"):
+        assert path.stem in plain
+    assert "PF_20140310_140000_3860258482: before its flare the Sun's X-rays already reach M2.0" in plain
+    assert "The X-ray flux of 2 AR observations is not known" in plain
+    assert "mu" in plain and "AUC" in plain and "MISSING" in plain and "LOW_SIGNAL" in plain
+    assert "Surroundings" not in plain and "X-rays of the whole Sun around 1 of 4 observations" in plain
+    # The toy spectra have no such flag, so nothing is said of it outside the rules.
+    assert "OVEREXPOSED" not in plain
+
+
+def test_the_csv_has_the_numbers(page: Path) -> None:
+    rows = list(csv.DictReader(page.with_name(data_report.CSV).read_text(encoding="utf-8").splitlines()))
+    assert [row["observation"][:2] for row in rows] == ["PF", "PF", "AR", "AR"]
+    first = rows[0]
+    assert (first["spectra"], first["clean"], first["label"], first["setting_mode"]) == ("60", "58", "PF", "raster")
+    assert float(first["share_MISSING"]) == pytest.approx(1 / 60) and float(first["strongest"]) == pytest.approx(2e-5)
+    assert rows[1]["strongest"] == "" and float(rows[2]["setting_mu"]) == pytest.approx(0.3)
+
+
+def test_the_same_page_twice_and_nothing_beside_it(folder: Path, page: Path) -> None:
+    before = page.read_bytes()
+    assert data_report.write(folder).read_bytes() == before
+    assert {path.name for path in folder.iterdir() if path.suffix != ".h5"} == {data_report.PAGE, data_report.CSV}
+
+
+def test_images_are_drawn_where_they_are(folder: Path, tmp_path: Path) -> None:
+    (path,) = folder.glob("PF_20140310*.h5")
+    shutil.copy(path, tmp_path)
+    write_film(tmp_path / "films" / "iris_l2_20140310_140000_3860258482_SJI_2796_t000.fits")
+    plain = unescape(data_report.write(tmp_path, tmp_path / "films").read_text(encoding="utf-8"))
+    assert plain.count("<h3>PF_20140310_140000_3860258482</h3>") == 1 and "Surroundings" in plain
+    assert "with the slit's 2 places in one repeat in green" in plain
+
+
+def test_one_shard_alone(folder: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(next(folder.glob("AR*.h5")), tmp_path))
+    plain = unescape(data_report.write(path).read_text(encoding="utf-8"))
+    assert "There are 0 PF and 1 AR observations" in plain and "there is nothing to compare" in plain
+    assert len(re.findall(r"AR_2014\d{4}_140000_\d{10}", plain)) >= 3
+
+
+def test_a_damaged_shard_leaves_no_page(folder: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(next(folder.glob("AR*.h5")), tmp_path))
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(ShardError):
+        data_report.write(tmp_path)
+    assert not list(tmp_path.glob("data_report*"))
+
+
+def test_a_line_without_a_config_is_said(make_shard: MakeShard, tmp_path: Path) -> None:
+    made = Shard.open(make_shard(tmp_path / "made", Label.AR, 0))
+    blocks = [block for _, block in made.blocks(9)]
+    header = replace(made.header, line="h_alpha")
+    shard.write(tmp_path / "own", Observation(header, *made.shape[:3], blocks=lambda: iter(blocks)))
+    with pytest.raises(ShardError, match="holds the line h_alpha, of which there is no .*h_alpha.yaml"):
+        data_report.write(tmp_path / "own")
+
+
+def test_the_verb(
+    folder: Path, verb: RunVerb, capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(data_report, "write", lambda *paths: asked.append(paths) or "the path")
+    assert verb("report", f"shards={folder}", f"images={tmp_path}") == 0
+    assert capsys.readouterr().out.strip() == "the path" and asked == [(folder, tmp_path)]
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    for wrong in ([], ["run=runs/default", f"shards={folder}"]):
+        assert verb("report", *wrong) == 1
+        assert "give run=runs/default, or shards=data/simulation" in capsys.readouterr().err
+    assert verb("report", "run=runs/default", "images=.") == 1
+    assert "images=DIR belongs to a report about shards" in capsys.readouterr().err
+    assert verb("report", "shards=nowhere") == 1
+    assert "No shards at nowhere" in capsys.readouterr().err
