@@ -7,6 +7,7 @@ there, its SHA-256, with which a later ingest compares. Rasters are read from th
 
 import json
 import logging
+import math
 import os
 import shutil
 import tarfile
@@ -18,7 +19,7 @@ from pathlib import Path
 from omegaconf import ListConfig
 
 from preflare.checks import check_integer, check_number, check_path, check_text
-from preflare.errors import ArchiveError, CatalogError, ConfigError, FlareError, Level2Error
+from preflare.errors import ArchiveError, CatalogError, ConfigError, Level2Error
 from preflare.sun import catalog as catalogs
 from preflare.sun.catalog import Entry
 from preflare.sun.folder import Folder
@@ -130,7 +131,7 @@ class Archive:
             self._get(wanted)
             try:
                 yield from self._read(wanted, line)
-            except (CatalogError, ConfigError, FlareError, Level2Error) as error:
+            except (CatalogError, ConfigError, Level2Error) as error:
                 if not whole:
                     raise
                 log.warning("Left out: %s", error)
@@ -313,4 +314,4 @@ def _size(count: float) -> str:
 
 
 def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{math.ceil(seconds / 60)} min"

@@ -21,6 +21,7 @@ from preflare.sun.catalog import Entry
 from preflare.sun.flares import Flare
 from preflare.sun.goes import Goes, class_flux, flare_class, is_strong
 from preflare.sun.observation import Label, check_identities, instant, iso
+from preflare.sun.rotation import turned
 from preflare.sun.window import Cut
 
 # Arcsec from the field's centre beyond which a flare is hardly the field's.
@@ -149,11 +150,13 @@ class Surroundings:
         """The number of the region nearest to the field's centre, "" if none is near."""
         x, y = field.centre
         regions = hek.regions(field.start, field.end, self.cache / "hek")
-        nearest = min(regions, key=lambda region: math.hypot(region.x - x, region.y - y), default=None)
-        if nearest is None or math.hypot(nearest.x - x, nearest.y - y) > FAR:
+        # NOAA says once a day where regions are.
+        places = [turned(region.x, region.y, region.time, field.start) for region in regions]
+        distances = [math.hypot(place[0] - x, place[1] - y) for place in places]
+        if min(distances, default=math.inf) > FAR:
             log.warning("%s: HEK has no active region within %.0f arcsec of its field.", field.id, FAR)
             return ""
-        return nearest.active_region
+        return regions[int(np.argmin(distances))].active_region
 
     def _remark_pf(self, name: str, field: Field, cut: Cut, found: Sequence[Flare]) -> None:
         strong = [flare for flare in found if flare.strong]
@@ -193,7 +196,8 @@ class Surroundings:
         def ours(flare: Flare) -> bool:
             if cut.active_region and flare.active_region:
                 return cut.active_region[-4:] == flare.active_region[-4:]  # HEK has 2017 for 12017
-            return flare.distance(*field.centre) <= FAR
+            x, y = turned(flare.x, flare.y, flare.start, field.end)
+            return math.hypot(x - field.centre[0], y - field.centre[1]) <= FAR
 
         later = [flare for flare in found if flare.strong and flare.start > field.end and ours(flare)]
         if not later:

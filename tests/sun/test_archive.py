@@ -85,7 +85,7 @@ def test_a_name_becomes_a_shard(
 ) -> None:
     assert ingest() == 0
     said = capsys.readouterr()
-    assert "To download: " in said.err and "of 1 observation, about 0 minutes at 5 MB/s, into cache" in said.err
+    assert "To download: " in said.err and "of 1 observation, about 1 min at 5 MB/s, into cache" in said.err
     assert "1 written: data/archive" in said.out
     shard = Shard.open(tmp_path / "data" / "archive" / f"{NAME}.h5")
     assert shard.shape == (4, 2, 4, 240)

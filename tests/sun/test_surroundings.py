@@ -98,7 +98,8 @@ def test_hek_gives_onset_and_region(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("no_proxy", "*")
     rows = [
         hek_server.flare("2014-03-29T17:35:00", "X1.0", 509, 266, 12017),
-        hek_server.region(12017, 495, 270),
+        hek_server.region(12017, 375, 275),  # half a day before
+        hek_server.region(12015, 600, 275),
         hek_server.region(12014, -300, -200),
     ]
     with hek_server.hek(rows) as (url, _):
@@ -164,6 +165,8 @@ def test_an_ar_observation_is_told_when_its_region_flares(listed: Looked, caplog
     assert "2.5 hours after its end its region had an M1.5 flare" in said(around, cut("AR", region="2017"), caplog)
     assert around.describe(FIELD, cut("AR", region="12017"))[0]["hours_to_next_flare"] == pytest.approx(2.5)
     assert said(around, cut("AR"), caplog) == "", "without a number, only what is near the field"
+    near = "2014-03-30T09:54,M1.2,,,650,270,\n"  # from where the Sun turned it, 16 hours later
+    assert "16.0 hours after its end" in said(listed(near), cut("AR"), caplog)
 
 
 def test_an_ar_observation_with_a_flare_is_refused_unless_allowed(
