@@ -144,7 +144,7 @@ def trials(config: DictConfig, output: Path) -> list[Trial]:
     def add(setting: str, strength: float, loss: Mapping[str, Any]) -> None:
         for seed in range(config.members):
             own = OmegaConf.create({**base, "seed": seed, "data": {**base["data"], "seed": seed}, "loss": dict(loss)})
-            where = setting.replace(" ", "_") + (f"/sigma-{strength:g}" if strength else "")
+            where = setting + (f"/sigma-{strength:g}" if strength else "")
             plan.append(Trial(setting, strength, seed, Job(own, output / where / f"seed-{seed}", ())))
 
     add(WITHOUT, 0, {"_target_": "preflare.model.loss.CrossEntropy", "l2": base["loss"]["l2"]})
@@ -238,13 +238,16 @@ def draw(rows: Sequence[Row], members: int):
     found = means(rows, "averaged")
     order = [1, 0, 2, 4]
     names = list(dict.fromkeys(setting for setting, _ in found if setting not in (WITHOUT, SMOOTHED)))
-    curves = {name: np.array([values[order] for (s, _), values in found.items() if s == name]) for name in names}
+    curves = {
+        name.replace("_", " "): np.array([values[order] for (s, _), values in found.items() if s == name])
+        for name in names
+    }
     smoothed = np.array([values[order] for (s, _), values in found.items() if s == SMOOTHED]).reshape(-1, len(order))
     return trade_off.draw(
         curves,
         found[WITHOUT, 0][order],
         smoothed,
-        {name: [f"{strength:g}" for s, strength in found if s == name] for name in names},
+        {name.replace("_", " "): [f"{strength:g}" for s, strength in found if s == name] for name in names},
         (
             "TSS of the test side",
             "share on what precursors changed / chance",
@@ -262,7 +265,7 @@ def table(rows: Sequence[Row], checkpoint: str) -> Table:
     for name in ("sigma", "TSS", "variation", "lift", "AUC", "gap"):
         made.add_column(name, justify="right")
     for (setting, strength), values in means(rows, checkpoint).items():
-        made.add_row(setting, f"{strength:g}", *(f"{value:.3f}" for value in values))
+        made.add_row(setting.replace("_", " "), f"{strength:g}", *(f"{value:.3f}" for value in values))
     return made
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from preflare.figures import style
 
@@ -48,9 +48,10 @@ def draw(
                 )
             axes.set_xscale("log")
             axes.invert_xaxis()
-            axes.xaxis.set_major_formatter(ScalarFormatter())
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
             axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.set_xlabel("variation between neighbours / total (smoother to the right)")
+            axes.set_xlabel("variation over total (smoother to the right)")
             axes.set_ylabel(ylabel)
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4)
