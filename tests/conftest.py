@@ -17,6 +17,9 @@ from omegaconf import DictConfig
 
 from preflare.command import CONF
 from preflare.data import shard
+from preflare.data.shard import Shard
+from preflare.explain import cube
+from preflare.explain.cube import Cube
 from preflare.sun.observation import Block, Header, Label, Observation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +27,7 @@ REAL = ROOT.parent / "shared" / "data" / "iris"
 
 RunVerb = Callable[..., int]
 MakeShard = Callable[..., Path]
+MakeCube = Callable[..., Cube]
 MakeConfig = Callable[..., DictConfig]
 
 
@@ -67,6 +71,16 @@ def load_verb() -> Callable[[str], ModuleType]:
 def make_shard() -> MakeShard:
     """``make_shard(root, label, number)`` writes a toy shard of 4 repeats, 2 steps and 10 pixels."""
     return _make_shard
+
+
+@pytest.fixture(scope="session")
+def make_cube() -> MakeCube:
+    """``make_cube(folder, shard, score, rows)`` writes the cube of a shard (a path).
+
+    score: (repeat, step, slit), NaN where not scored. rows: (repeat, step, slit, wavelength), the expected
+    gradients, of all that are scored.
+    """
+    return _make_cube
 
 
 @pytest.fixture(scope="session")
@@ -163,6 +177,37 @@ def _make_shard(
     )
     path, _ = shard.write(root, Observation(header, *shape, blocks=lambda: iter([block])))
     return path
+
+
+def _make_cube(folder: Path, shard: Path, score: np.ndarray, rows: np.ndarray, side: str = "test") -> Cube:
+    opened = Shard.open(shard)
+    index = np.flatnonzero(np.isfinite(score))
+    attributes: dict[str, cube.Attribute] = {
+        "observation": opened.name,
+        "label": int(opened.header.label),
+        "origin": opened.header.origin,
+        "side": side,
+        "shard": str(shard),
+        "shard_digest": opened.digest,
+        "finished": "2014-03-29T14:09:38",
+    }
+    with np.errstate(divide="ignore"):
+        log_odds = np.log(score) - np.log1p(-score)
+    chosen = rows.reshape(-1, rows.shape[-1])[index].astype(np.float32)
+    sparse = {"expected_gradients": chosen, "completeness": np.zeros(len(index), dtype=np.float32)}
+    path = folder / f"{opened.name}.h5"
+    cube.write(
+        path,
+        opened.shape,
+        opened.header.wavelength,
+        opened.read("phase"),
+        {"score": score, "log_odds": log_odds},
+        [(index, sparse)],
+        {},
+        "float32",
+        attributes,
+    )
+    return Cube.open(path)
 
 
 def _load_verb(name: str) -> ModuleType:

@@ -16,6 +16,9 @@ from preflare.report import section
 from preflare.report.section import Section, Trace
 from preflare.report.tables import Table
 
+# Of tables that are not printed to a terminal, in characters: as wide as it takes.
+WIDTH = 240
+
 
 def conclude(config: DictConfig, inputs: Mapping[str, str], make: Callable[[], Section]) -> Path:
     """Make a section and write it to ``config.output``, unless the same is there, and print its tables and claims.
@@ -27,17 +30,20 @@ def conclude(config: DictConfig, inputs: Mapping[str, str], make: Callable[[], S
     settings = OmegaConf.to_container(config, resolve=True)
     assert isinstance(settings, dict)
     plain = {str(key): value for key, value in settings.items()}
-    if not section.is_same(folder, plain, inputs):
+    there = section.is_same(folder, plain, inputs)
+    if not there:
         began = time.perf_counter()
         made = make()
         command = shlex.join(["python", f"experiments/{job.job.name}.py", *job.overrides.task])
         section.write(made, Trace(command, plain, dict(inputs), time.perf_counter() - began), folder)
-    _tell(section.read(folder), folder)
+    _tell(section.read(folder), folder, there)
     return folder / section.FILE
 
 
-def _tell(record: Mapping[str, Any], folder: Path) -> None:
+def _tell(record: Mapping[str, Any], folder: Path, there: bool) -> None:
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
     console.print(f"[bold]{record['title']}[/bold] ({record['paper']})")
     console.print(str(record["lead"]), soft_wrap=True, markup=False)
     for warning in record["warnings"]:
@@ -51,7 +57,8 @@ def _tell(record: Mapping[str, Any], folder: Path) -> None:
             soft_wrap=True,
             markup=False,
         )
-    console.print(f"Figures and tables: {folder}", soft_wrap=True, markup=False)
+    made = f", as made before ({record['finished']}; delete {section.FILE} there to make it anew)" if there else ""
+    console.print(f"Figures and tables: {folder}{made}", soft_wrap=True, markup=False)
 
 
 def _grid(title: str, table: Table) -> Grid:

@@ -1,0 +1,139 @@
+"""The score of whole rasters against time (paper Sects. 8.4 and 8.5, Fig. 17), and which observations rise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.stats import fisher_exact
+
+from preflare.report.explained import Explained
+from preflare.report.resampling import p_value
+from preflare.report.trends import Trend, trend
+from preflare.sun.line import Line
+from preflare.sun.observation import Label
+from preflare.sun.quality import is_clean
+
+# Which spectra of a raster are averaged: those with a score that are clean; of these the brighter half, which hold
+# enhanced pixels (after Panos & Kleint 2020); or all with a score, of cubes made with explain.py spectra=all.
+AVERAGES = ("clean", "enhanced", "all")
+CHANCE = 0.05
+PERMUTATIONS = 9999
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """One observation. minutes: (repeat,) from the onset (AR: from the window's end), the mean of a raster's
+    exposures; score: (repeat,) mean over the raster; spectra: (repeat,) how many were averaged.
+    """
+
+    name: str
+    label: Label
+    flare_class: str
+    steps: int
+    minutes: np.ndarray
+    score: np.ndarray
+    spectra: np.ndarray
+
+    @property
+    def mode(self) -> str:
+        return "raster" if self.steps > 1 else "sit-and-stare"
+
+    def within(self, first: float, last: float = 0.0) -> "Timeline":
+        """The repeats from ``first`` to ``last`` minutes."""
+        inside = (self.minutes >= first) & (self.minutes <= last)
+        arrays = (self.minutes[inside], self.score[inside], self.spectra[inside])
+        return Timeline(self.name, self.label, self.flare_class, self.steps, *arrays)
+
+    def trend(self) -> Trend:
+        """Of the values as measured, per minute."""
+        return trend(self.minutes, self.score)
+
+
+def timeline(one: Explained, line: Line, average: str = "clean") -> Timeline:
+    """Average each raster of an observation. line: whose rules say what is clean. average: one of AVERAGES."""
+    score = one.cube.read("score")
+    used = np.isfinite(score)
+    if average != "all":
+        used &= is_clean(one.shard.read("quality"), line)
+    if average == "enhanced":
+        intensity = one.shard.read("intensity")
+        middle = [np.median(row[mask]) if mask.any() else np.inf for row, mask in zip(intensity, used, strict=True)]
+        used &= intensity >= np.array(middle)[:, None, None]
+    spectra = used.sum(axis=(1, 2))
+    total = np.where(used, score, 0).sum(axis=(1, 2), dtype=np.float64)
+    mean = np.divide(total, spectra, out=np.full(len(total), np.nan), where=spectra > 0)
+    header = one.shard.header
+    minutes = one.minutes().mean(axis=1)
+    return Timeline(one.name, one.label, header.flare_class, one.cube.shape[1], minutes, mean, spectra)
+
+
+def on_grid(line: Timeline, minutes: np.ndarray) -> np.ndarray:
+    """The scores on a regular grid of minutes (n,), linear between rasters, the nearest beyond them: for pictures,
+    as in the paper, never for a statistic."""
+    there = np.isfinite(line.score)
+    if not there.any():
+        return np.full(len(minutes), np.nan)
+    filled: np.ndarray = np.interp(minutes, line.minutes[there], line.score[there])
+    return filled
+
+
+def difference(trends: Sequence[Trend], labels: Sequence[Label], seed: int = 0) -> tuple[float, float]:
+    """By how much PF rise more than AR: the difference of mean taus, and its one-sided p by permutation of labels.
+
+    Observations without a trend are left out.
+    """
+    there = [(one.tau, label is Label.PF) for one, label in zip(trends, labels, strict=True) if np.isfinite(one.tau)]
+    tau, flaring = np.array([value for value, _ in there]), np.array([pf for _, pf in there], dtype=bool)
+    if flaring.all() or not flaring.any():
+        return np.nan, np.nan
+    stream = np.random.default_rng(seed)
+
+    def gap(which: np.ndarray) -> float:
+        return float(tau[which].mean() - tau[~which].mean())
+
+    observed = gap(flaring)
+    chance = np.array([gap(stream.permutation(flaring)) for _ in range(PERMUTATIONS)])
+    # Sums in another order differ in their last digits.
+    return observed, p_value(observed - 1e-12, chance)
+
+
+def rising(trends: Sequence[Trend], level: float = CHANCE) -> np.ndarray:
+    """Which of them rise, (n,) bool, so that of those called rising at most a share ``level`` is so by chance
+    (Benjamini & Hochberg 1995)."""
+    p = np.array([one.p for one in trends])
+    order = np.argsort(np.where(np.isfinite(p), p, np.inf))
+    count = int(np.isfinite(p).sum())
+    good = np.flatnonzero(p[order][:count] <= level * np.arange(1, count + 1) / max(count, 1))
+    found = np.zeros(len(p), dtype=bool)
+    if len(good):
+        found[order[: good[-1] + 1]] = True
+    return found
+
+
+def regimes(levels: np.ndarray) -> tuple[np.ndarray, float]:
+    """The two groups of levels (n,) that differ most within least: which belong to the higher, bool, and the share of
+    the variance between the groups (two-means in one dimension, all splits tried).
+
+    Levels that are not finite belong to the lower. The share is NaN with fewer than two different levels.
+    """
+    there = np.isfinite(levels)
+    ordered = np.unique(levels[there])
+    best, threshold = np.nan, np.inf
+    for low, high in pairwise(ordered):
+        upper = levels[there] > (low + high) / 2
+        share = (
+            upper.mean() * (1 - upper.mean()) * np.ptp([levels[there][upper].mean(), levels[there][~upper].mean()]) ** 2
+        )
+        share /= levels[there].var()
+        if not share <= best:
+            best, threshold = float(share), float((low + high) / 2)
+    return there & (levels > threshold), best
+
+
+def agreement(found: np.ndarray, truth: np.ndarray) -> tuple[int, int, float]:
+    """Of a simulation's rising observations: how many are found, how many others are called so, and the one-sided
+    p of Fisher's exact test that the two have to do with each other."""
+    table = [[int((found & truth).sum()), int((found & ~truth).sum())]]
+    table.append([int((~found & truth).sum()), int((~found & ~truth).sum())])
+    return table[0][0], table[0][1], float(fisher_exact(table, alternative="greater").pvalue)

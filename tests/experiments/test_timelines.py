@@ -1,0 +1,62 @@
+"""The timelines section on cubes whose scores the test decides."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preflare.data.shard import Shard
+from preflare.explain.cube import Cube
+from preflare.report import section
+
+Verb = Callable[..., int]
+
+
+@pytest.fixture
+def sweep(own_run: Path, make_cube: Callable[..., Cube]) -> Path:
+    """The toy run with a cube of each of its observations: PF rise."""
+    stream = np.random.default_rng(0)
+    for path in sorted((own_run.parent / "shards").glob("*.h5")):
+        rise = np.linspace(0.2, 0.9, 4) if Shard.open(path).name.startswith("PF") else np.full(4, 0.4)
+        score = rise[:, None, None] + 0.01 * stream.standard_normal((4, 2, 10))
+        make_cube(own_run / "cubes", path, score, np.zeros((4, 2, 10, 240)))
+    return own_run
+
+
+def test_the_section_says_who_rises(sweep: Path, tmp_path: Path, verb: Verb) -> None:
+    shards = sweep.parent / "shards"
+    arguments = (f"sweep={sweep}", f"data.root={shards}", f"output={tmp_path / 'x'}")
+    assert verb("experiments/timelines", *arguments) == 0
+
+    record = section.read(tmp_path / "x")
+    table = record["tables"]["Observations"]
+    tau = {row[0][:2]: row[table["head"].index("tau")] for row in table["rows"]}
+    assert tau["PF"] == "1.00"
+    assert len(table["rows"]) == 6
+    assert len(record["tables"]["Averages and windows"]["rows"]) == 9
+    assert [plot["name"] for plot in record["plots"]] == ["scores", "trends"]
+    # The toy shards do not say what was planted: nothing is recovered from them.
+    assert record["claims"][0]["truth"] == ""
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [("average=mean", "average"), ("window=0", "window"), ("data.root=nowhere", "is gone")],
+)
+def test_bad_input_is_refused(
+    sweep: Path, tmp_path: Path, verb: Verb, capfd: pytest.CaptureFixture[str], argument: str, said: str
+) -> None:
+    arguments = (f"sweep={sweep}", f"data.root={sweep.parent / 'shards'}", f"output={tmp_path / 'x'}", argument)
+    assert verb("experiments/timelines", *arguments) == 1
+    assert said in capfd.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_run_that_was_not_explained_is_refused(
+    sweep: Path, tmp_path: Path, verb: Verb, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(sweep / "cubes")
+    assert verb("experiments/timelines", f"sweep={sweep}", f"output={tmp_path / 'x'}") == 1
+    assert "holds no saliency cubes" in capfd.readouterr().err

@@ -1,0 +1,130 @@
+"""Averages of rasters by hand, trends between classes by permutation, regimes against a known truth."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from scipy import stats
+from sklearn.cluster import KMeans
+
+from preflare.explain.cube import Cube
+from preflare.report import explained, timelines
+from preflare.report.timelines import Timeline
+from preflare.report.trends import Trend
+from preflare.sun.line import Line
+from preflare.sun.observation import Label
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def line() -> Line:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return instantiate(compose(overrides=["+line=mg_ii"]).line)
+
+
+@pytest.fixture
+def one(tmp_path: Path, make_shard: Callable[..., Path], make_cube: Callable[..., Cube]) -> explained.Explained:
+    shard = make_shard(tmp_path / "shards", Label.PF, 0)
+    score = np.random.default_rng(0).uniform(0.1, 0.9, (4, 2, 10))
+    score[0, 0, 0] = np.nan  # missing; the second spectrum is flagged, and has a score
+    make_cube(tmp_path / "cubes", shard, score, np.zeros((4, 2, 10, 240)))
+    (found,) = explained.open_all(tmp_path / "cubes", tmp_path / "shards")
+    return found
+
+
+def test_averages_are_those_by_hand(one: explained.Explained, line: Line) -> None:
+    score = one.cube.read("score").astype(float)
+    everything = timelines.timeline(one, line, "all")
+    np.testing.assert_allclose(everything.score, np.nanmean(score, axis=(1, 2)), rtol=1e-6)
+    assert everything.spectra.tolist() == [19, 20, 20, 20]
+    clean = timelines.timeline(one, line)
+    score[0, 0, 1] = np.nan
+    np.testing.assert_allclose(clean.score, np.nanmean(score, axis=(1, 2)), rtol=1e-6)
+    # Two exposures a raster, 100 s apart; the onset is 26 minutes after the first.
+    np.testing.assert_allclose(clean.minutes, np.array([50, 250, 450, 650]) / 60 - 26)
+    assert (clean.name, clean.mode) == (one.name, "raster")
+
+
+def test_enhanced_are_the_brighter_half(one: explained.Explained, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    intensity = np.random.default_rng(1).uniform(50, 500, (4, 2, 10))
+    read = type(one.shard).read
+    monkeypatch.setattr(
+        type(one.shard), "read", lambda self, name: intensity if name == "intensity" else read(self, name)
+    )
+    enhanced = timelines.timeline(one, line, "enhanced")
+    score = one.cube.read("score")
+    bright = intensity[2] >= np.median(intensity[2])
+    assert enhanced.spectra[2] == 10
+    assert enhanced.score[2] == pytest.approx(score[2][bright].mean(), rel=1e-6)
+
+
+def test_a_raster_without_a_score_has_none(tmp_path: Path, one: explained.Explained, line: Line) -> None:
+    with h5py.File(one.cube.path, "r+") as file:
+        file["score"][1] = np.nan
+    found = timelines.timeline(one, line)
+    assert np.isnan(found.score[1])
+    assert found.spectra[1] == 0
+    assert np.isfinite(timelines.on_grid(found, np.linspace(-26, -15, 100))).all()
+
+
+def series(name: str, label: Label, score: np.ndarray) -> Timeline:
+    minutes = np.linspace(-30, 0, len(score))
+    return Timeline(name, label, "M1.0", 4, minutes, score, np.full(len(score), 9))
+
+
+def test_the_window_and_the_grid() -> None:
+    line = series("PF_1", Label.PF, np.arange(7.0))
+    assert line.within(-25).minutes.tolist() == [-25, -20, -15, -10, -5, 0]
+    np.testing.assert_allclose(timelines.on_grid(line, np.array([-40, -27.5, 0, 3])), [0, 0.5, 6, 6])
+
+
+def trends(taus: np.ndarray, p: np.ndarray) -> list[Trend]:
+    return [Trend(float(tau), float(one), 0.0, 0.0, 0.0, 0.0, 10) for tau, one in zip(taus, p, strict=True)]
+
+
+def test_classes_are_compared_as_scipy_does() -> None:
+    stream = np.random.default_rng(2)
+    taus = np.concatenate([stream.normal(0.0, 0.3, 18), stream.normal(0.25, 0.3, 19)])
+    labels = [Label.AR] * 18 + [Label.PF] * 19
+    gap, p = timelines.difference(trends(taus, taus), labels)
+    theirs = stats.permutation_test(
+        (taus[18:], taus[:18]), lambda a, b: a.mean() - b.mean(), alternative="greater", n_resamples=9999, rng=3
+    )
+    assert gap == pytest.approx(theirs.statistic)
+    assert p == pytest.approx(theirs.pvalue, abs=0.01)
+    assert np.isnan(timelines.difference(trends(taus[:18], taus[:18]), labels[:18])).all()
+
+
+def test_false_discoveries_are_limited_as_scipy_does() -> None:
+    stream = np.random.default_rng(4)
+    p = np.concatenate([stream.uniform(0, 0.005, 6), stream.uniform(0, 1, 12), [np.nan]])
+    found = timelines.rising(trends(p, p))
+    adjusted = stats.false_discovery_control(p[:-1])
+    np.testing.assert_array_equal(found[:-1], adjusted <= 0.05)
+    assert not found[-1]
+    assert not timelines.rising(trends(np.ones(3), np.ones(3))).any()
+
+
+def test_regimes_are_scikit_learns_two_means() -> None:
+    stream = np.random.default_rng(5)
+    levels = np.concatenate([stream.normal(0.3, 0.08, 6), stream.normal(0.7, 0.1, 13)])
+    strong, share = timelines.regimes(levels)
+    theirs = KMeans(2, n_init=10, random_state=0).fit(levels[:, None])
+    higher = theirs.labels_ == np.argmax(theirs.cluster_centers_[:, 0])
+    np.testing.assert_array_equal(strong, higher)
+    assert share == pytest.approx(1 - theirs.inertia_ / (levels.var() * len(levels)))
+    assert timelines.regimes(np.array([np.nan, 0.2, 0.9]))[0].tolist() == [False, False, True]
+    assert np.isnan(timelines.regimes(np.array([0.5, 0.5]))[1])
+
+
+def test_agreement_with_the_truth() -> None:
+    truth = np.arange(19) < 13
+    hits, others, p = timelines.agreement(truth.copy(), truth)
+    assert (hits, others) == (13, 0)
+    assert p == pytest.approx(1 / 27132)  # one of 19 over 13 ways
+    assert timelines.agreement(np.ones(19, bool), truth)[2] == pytest.approx(1.0)
