@@ -10,6 +10,7 @@ import pytest
 from astropy.io import fits
 
 from preflare.data.shard import Shard
+from preflare.model.quiet_mask import SHIPPED
 from preflare.sun.observation import Phase
 from preflare.sun.quality import Quality
 from tests.sun import goes_files
@@ -334,3 +335,61 @@ def test_the_simulated_sun_as_files_goes_the_way_of_real_files(
     shard = Shard.open(tmp_path / "shards" / f"PF_{ID}.h5")
     # A simulated file never becomes a real observation.
     assert shard.header.origin == "simulation" and Phase.FLARE in shard.read("phase")
+
+
+# Quiet Sun.
+
+
+def test_simulated_shards_are_flagged_and_stay_so(
+    verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("ingest", "simulation=tiny", f"observations=[PF_{ID}]", "data.root=shards")
+    path = tmp_path / "shards" / f"PF_{ID}.h5"
+    assert verb(*arguments) == 0
+    first = Shard.open(path)
+    assert first.quiet_sun["trained_on"] == "simulation" and "reconstruction_error" not in first.truth
+    flags = first.read("quality") & Quality.QUIET_SUN != 0
+    assert np.array_equal(flags, first.read("reconstruction_error") <= first.quiet_sun["threshold"]) and flags.any()
+    assert "quiet" in capsys.readouterr().out
+
+    # A run of one's own takes its place; neither it nor another ingest undoes the other.
+    apply = ("ingest", f"quiet_sun={SHIPPED}", "data.root=shards")
+    assert verb(*apply, "quiet_threshold=weak") == 0
+    assert "1 flagged by an error of at most 0.5, 0 left as they were: shards" in capsys.readouterr().out
+    assert verb(*apply, "quiet_threshold=weak") == 0
+    assert "0 flagged by an error of at most 0.5, 1 left as they were: shards" in capsys.readouterr().out
+    assert verb(*arguments) == 0
+    assert "0 written, 1 already there" in capsys.readouterr().out
+    assert Shard.open(path).quiet_sun["threshold"] == 0.5
+    assert verb(*apply) == 0 and Shard.open(path).digest == first.digest
+
+
+def test_real_shards_are_not_flagged_unless_a_run_is_named(
+    verb: RunVerb, rasters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verb("ingest", "source=folder", f"source.path={rasters}", "window=all", "data.root=shards") == 0
+    path = tmp_path / "shards" / f"NA_{ID}.h5"
+    assert "QUIET_SUN is not set: " in capsys.readouterr().out and not Shard.open(path).quiet_sun
+    apply = ("ingest", f"quiet_sun={SHIPPED}", "data.root=shards")
+    before = path.read_bytes()
+    assert verb(*apply) == 1
+    said = capsys.readouterr().err
+    assert "holds real spectra, the autoencoder in shipped was trained on the simulated Sun" in said
+    assert said.count("\n") == 1 and path.read_bytes() == before
+    assert verb(*apply, "allow_simulated=true") == 0
+    assert Shard.open(path).quiet_sun["trained_on"] == "simulation"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("quiet_sun=nowhere", "data.root=shards"), "There is no run folder nowhere"),
+        ((f"quiet_sun={SHIPPED}", "data.root=nothing"), "No shards at nothing"),
+        ((f"quiet_sun={SHIPPED}", "quiet_threshold=mild"), "quiet_threshold is 'mild', expected weak, medium, strong"),
+    ],
+)
+def test_a_mask_that_cannot_be_applied(
+    verb: RunVerb, arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verb("ingest", *arguments) == 1
+    assert said in capsys.readouterr().err

@@ -55,7 +55,7 @@ def read(path: Path) -> Ensemble:
     Raises RunError if there are none, or if they are of different lines or trained on different shards.
     """
     if RunFolder(path).finished or not path.is_dir() or not any(path.rglob("run.json")):
-        return Ensemble(RunFolder(path), (run.read(path),))
+        return Ensemble(RunFolder(path), (_classifier(run.read(path)),))
     rows = collect(path)
     good = [row for row in rows if row["status"] == "finished" and not row["dead"]]
     if not good:
@@ -67,7 +67,7 @@ def read(path: Path) -> Ensemble:
             len(rows),
             path,
         )
-    runs = tuple(run.read(path / row["run"]) for row in good)
+    runs = tuple(_classifier(run.read(path / row["run"])) for row in good)
     for one in runs[1:]:
         if one.record["data"] != runs[0].record["data"]:
             raise RunError(
@@ -78,6 +78,15 @@ def read(path: Path) -> Ensemble:
                 f"{one.folder.path} was trained on another line than {runs[0].folder.path}. Explain them one by one."
             )
     return Ensemble(RunFolder(path), runs)
+
+
+def _classifier(one: Run) -> Run:
+    if "quiet_sun" in one.record:
+        raise RunError(
+            f"{one.folder.path} holds an autoencoder of the quiet Sun, which calls nothing PF or AR: there is nothing to "
+            "explain. Apply it with: python ingest.py quiet_sun=RUN"
+        )
+    return one
 
 
 def side_of(run: Run, observation: str, digest: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from preflare.errors import ConfigError, RunError
 from preflare.explain import ensemble
 from preflare.explain.ensemble import CHOICES, check_choice
+from preflare.model.quiet_mask import SHIPPED
 
 
 def sweep(toy_run: Path, root: Path, count: int = 3) -> Path:
@@ -97,3 +98,8 @@ def test_choices_of_members() -> None:
         check_choice(which)
     with pytest.raises(ConfigError, match="members is 'best', expected unseen, all or representative"):
         check_choice("best")
+
+
+def test_an_autoencoder_explains_nothing() -> None:
+    with pytest.raises(RunError, match="holds an autoencoder of the quiet Sun, which calls nothing PF or AR"):
+        ensemble.read(SHIPPED)
