@@ -1,0 +1,155 @@
+"""A multi-slit instrument: observations of many slits at once, from files that a simulation of one makes.
+
+MUSE will look at the Sun through 37 slits side by side. An exposure gives every slit a spectrum for each of its
+pixels; between exposures the slits may step. Nothing else in preflare knows of that: a slit is a step of the raster,
+all at one time. There are no data of MUSE yet, so the layout is ours, an HDF5 file:
+
+    attrs       start (ISO UTC), observation (ten digits)
+    flux        (exposure, slit, pixel, native)   DN in the exposure; NaN where missing
+    wavelength  (native,)                         Å, evenly spaced
+    time        (exposure,)                       s from start
+    exposure    (exposure,)                       s
+    x           (exposure, slit)                  helioprojective, arcsec
+    y           (exposure, pixel)                 helioprojective, arcsec
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from preflare.checks import check_path
+from preflare.errors import ConfigError, Level2Error
+from preflare.sun.level2 import Taps, resample
+from preflare.sun.line import Line
+from preflare.sun.observation import Block, Header, Observation, instant, iso
+from preflare.sun.quality import assess
+from preflare.sun.recipe import recipe
+from preflare.sun.window import Cut, Window
+
+BESIDE_FLUX = ("wavelength", "time", "exposure", "x", "y")
+
+
+class MultiSlit:
+    """The one observation of a file (``conf/source/muse.yaml``).
+
+    path: of the file; must be given. window: how to cut it; without a catalog, so it must say the label.
+    Raises ConfigError for a path that is not text.
+    """
+
+    def __init__(self, path: str | None, window: Window) -> None:
+        self.path = check_path("source.path", path) if path is not None else None
+        self.window = window
+
+    def observations(self, line: Line) -> Iterator[Observation]:
+        """The observation; each exposure is a repeat, each slit a step.
+
+        Raises Level2Error if the file is not of the layout above or does not cover the line, ConfigError or
+        CatalogError if it cannot be cut.
+        """
+        if self.path is None:
+            raise ConfigError("source=muse needs to know the file. Add source.path=FILE.")
+        path = self.path
+        start, id, shape, values = _read(path, line)
+        time = np.broadcast_to(values["time"][:, None], shape[:2])
+        cut = self.window.cut(id, start, time, None)
+        header = Header(
+            id=id,
+            label=cut.label,
+            origin="simulation",
+            line=line.name,
+            wavelength=line.wavelength,
+            dispersion=abs(float(values["wavelength"][1] - values["wavelength"][0])),
+            start=iso(start),
+            window_start=cut.window_start,
+            window_end=cut.window_end,
+            onset=cut.onset,
+            peak=cut.peak,
+            end=cut.end,
+            settings={
+                "instrument": "MUSE",
+                "mode": "multi-slit",
+                "steps": shape[1],
+                "exposure": float(np.median(values["exposure"])),
+                "cadence": float(np.median(np.diff(values["time"]))) if shape[0] > 1 else 0.0,
+                "x": float(values["x"].mean()),
+                "y": float(values["y"].mean()),
+            },
+            sources={path.name: _sha256(path)},
+            recipe=recipe(line, self.window),
+        )
+        yield Observation(
+            header=header,
+            repeats=int(cut.keep.sum()),
+            steps=shape[1],
+            slit=shape[2],
+            blocks=lambda: _blocks(path, line, cut, time, values),
+        )
+
+
+def _read(path: Path, line: Line) -> tuple[datetime, str, tuple[int, ...], dict[str, np.ndarray]]:
+    """Start, id, shape of the flux, and everything but the flux."""
+    try:
+        with h5py.File(path, "r", locking="best-effort") as file:
+            start = instant(str(file.attrs["start"]))
+            id = f"{start:%Y%m%d_%H%M%S}_{file.attrs['observation']}"
+            shape = file["flux"].shape
+            values = {name: file[name][()] for name in BESIDE_FLUX}
+    except FileNotFoundError:
+        raise Level2Error(f"There is no file {path}. Correct source.path.") from None
+    except (OSError, KeyError, ValueError) as error:
+        reason = str(error).strip("'\"").splitlines()[0]
+        raise Level2Error(f"{path} is no multi-slit file ({reason}). preflare/sun/muse.py says what is one.") from error
+    expected = {
+        "wavelength": shape[3:],
+        "time": shape[:1],
+        "exposure": shape[:1],
+        "x": shape[:2],
+        "y": (shape[0], *shape[2:3]),
+    }
+    wrong = [f"{name} of {values[name].shape}" for name, size in expected.items() if values[name].shape != size]
+    if len(shape) != 4 or wrong:
+        raise Level2Error(
+            f"{path} has flux of shape {shape}, expected (exposure, slit, pixel, native)"
+            + "".join(f", and {one}, which does not fit" for one in wrong)
+            + ". preflare/sun/muse.py says what is a multi-slit file."
+        )
+    axis = values["wavelength"]
+    if not (axis.min() <= line.start and line.stop <= axis.max()):
+        raise Level2Error(
+            f"{path} covers {axis.min():.2f} to {axis.max():.2f} Å, the line {line.title} needs {line.start:.2f} to "
+            f"{line.stop:.2f} Å. Take another file, or another line."
+        )
+    return start, id, shape, values
+
+
+def _blocks(path: Path, line: Line, cut: Cut, time: np.ndarray, values: dict[str, np.ndarray]) -> Iterator[Block]:
+    """One exposure at a time, so that size does not matter."""
+    taps = Taps.between(values["wavelength"], line.wavelength)
+    for repeat in np.flatnonzero(cut.keep).tolist():
+        with h5py.File(path, "r", locking="best-effort") as file:
+            counts = file["flux"][repeat, ..., taps.first : taps.first + taps.count]
+        flux, missing, saturated = resample(counts, taps, line.rules)
+        seconds = np.float32(values["exposure"][repeat])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            flux /= seconds
+        exposure = np.full(flux.shape[0], seconds)
+        spectra, intensity, quality = assess(flux, missing, saturated, exposure, line)
+        x, y = np.broadcast_arrays(values["x"][repeat][:, None], values["y"][repeat])
+        yield Block(
+            spectra=spectra[None],
+            intensity=intensity[None],
+            time=time[[repeat]],
+            phase=cut.phase[[repeat]],
+            exposure=exposure[None],
+            quality=quality[None],
+            position=np.stack([x, y], axis=-1)[None].astype(np.float32),
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
