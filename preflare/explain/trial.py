@@ -2,10 +2,11 @@
 
     faithfulness.csv      each explanation against what a good one must do (``assessment``)
     completeness.csv      the residual of expected gradients against the number of samples (``convergence``)
-    representatives.csv   of several members, how few of them stand for all (``representatives``)
+    representatives.csv   of three members or more, how few of them stand for all (``representatives``)
     truth.csv             simulated shards only: explanations against what precursors changed, by kind (``truth``)
 
-Of those members who explained the first observation, on spectra of every observation that the same members explained.
+Of those members who explained the first observation, on spectra of every observation that the same members explained;
+against the truth, what the cubes say of all observations.
 """
 
 from collections.abc import Sequence
@@ -48,9 +49,9 @@ def hold(work: Work, shards: Sequence[Shard], cubes: Sequence[Cube], count: int)
             known.append(_truth(shard, chosen))
     together = torch.from_numpy(np.concatenate(spectra))
     if known:
-        rows.write(folder / TRUTH, _against_truth(theirs))
+        rows.write(folder / TRUTH, _against_truth(list(zip(shards, cubes, strict=True))))
     candidates = work.candidates(shards[0])
-    if len(candidates) > 1:
+    if len(candidates) > 2:
         committee = work.seated(candidates)
         said = committee.engine(together).attributions.numpy()
         names = [work.by.name(one) for one in candidates]
@@ -78,11 +79,11 @@ def forget(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _against_truth(theirs: Sequence[tuple[Shard, Cube]]) -> list[truth.Row]:
-    names = [name for name in METHODS if name in theirs[0][1].names]
+def _against_truth(explained: Sequence[tuple[Shard, Cube]]) -> list[truth.Row]:
+    names = [name for name in METHODS if name in explained[0][1].names]
     said: dict[str, list[np.ndarray]] = {name: [] for name in names}
     parts = []
-    for shard, one in theirs:
+    for shard, one in explained:
         index = one.explained()
         index = index[shard.read("truth/kind").ravel()[index] > 0]
         index = index[:: -(-len(index) // TRUE) or 1]

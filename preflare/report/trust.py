@@ -39,7 +39,7 @@ def blocks(cubes: Sequence[Cube], chosen: Sequence[Shown], spectra: np.ndarray, 
         found.append(standing(members, remark))
     tested = rows.read(folder / trial.FAITHFULNESS, assessment.Row)
     if tested:
-        found.append(faithfulness(tested, quantity))
+        found.append(faithfulness(tested, quantity, _judged(cubes)))
     known = rows.read(folder / trial.TRUTH, truth.Row)
     if known:
         found.append(against_truth(known))
@@ -167,8 +167,16 @@ def standing(members: Sequence[representatives.Row], remark: str) -> Block:
     return drawn("How many members stand for all?", caption, figure)
 
 
-def faithfulness(tested: Sequence[assessment.Row], quantity: str) -> Block:
-    """The table of faithfulness."""
+def _judged(cubes: Sequence[Cube]) -> str:
+    """Of whom the trial was, where not all were explained by the same members."""
+    if len({str(one.attributes["members"]) for one in cubes}) == 1:
+        return ""
+    first = cubes[0].attributes
+    return f", of the members who explained {first['observation']} ({first['members']})"
+
+
+def faithfulness(tested: Sequence[assessment.Row], quantity: str, judged: str) -> Block:
+    """The table of faithfulness. judged: of whom it is."""
     table = Table(
         ("explanation", *assessment.HEAD, "AUC in DN/s"),
         tuple((row.method, *assessment.cells(row), assessment.number(row.area_before)) for row in tested),
@@ -178,8 +186,8 @@ def faithfulness(tested: Sequence[assessment.Row], quantity: str) -> Block:
         f"{', '.join(failed)} {'fails' if len(failed) == 1 else 'fail'} a check (!)." if failed else "None fails here."
     )
     text = (
-        f"On {tested[0].spectra} spectra. del and ins: mean {quantity} while the worthiest wavelengths are replaced by "
-        "those of training spectra (low is good), or put in first (high is good). redrawn and labels: absolute rank "
+        f"On {tested[0].spectra} spectra{judged}. del and ins: mean {quantity} while the worthiest wavelengths are "
+        "replaced by those of training spectra (low is good), or put in first (high is good). redrawn and labels: absolute rank "
         "correlation with what networks of redrawn weights say, and networks trained on labels shuffled between "
         f"observations; above {assessment.KEPT} an explanation did not come from weights or labels (Adebayo et al. "
         "2018). "

@@ -19,7 +19,7 @@ from preflare.explain.explanation import Explanation
 
 @pytest.fixture
 def explained(own_run: Path) -> list[Cube]:
-    """By two members, which are one network, on shards that know two precursors."""
+    """By three members, which are one network, on shards that know two precursors."""
     home, finished = own_run.parent / "shards", run.read(own_run)
     for name in finished.record["partition"]["sides"]["test"]:
         with h5py.File(home / f"{name}.h5", "r+") as file:
@@ -34,7 +34,7 @@ def explained(own_run: Path) -> list[Cube]:
             file.attrs["digest"] = finished.record["data"][name] = shard._digest(file)
     method = ExpectedGradients(4, 2, "herding", 0)
     settings = Explanation("log_odds", "best", "clean", 8, 0, "all", 2, ("hirescam",), "float32", 1, 6, method)
-    return settings(Ensemble(finished.folder, (finished, finished)), home, None, None)
+    return settings(Ensemble(finished.folder, (finished,) * 3), home, None, None)
 
 
 def test_every_table_is_there(explained: list[Cube]) -> None:
@@ -44,8 +44,8 @@ def test_every_table_is_there(explained: list[Cube]) -> None:
     assert table[0].spectra == 6 and table[0].members == pytest.approx(1) and np.isfinite(table[0].labels)
     samples = [row.samples for row in rows.read(folder / trial.COMPLETENESS, convergence.Row)]
     assert samples[0] == 8 and samples == sorted(samples)
-    (first, second) = rows.read(folder / trial.REPRESENTATIVES, representatives.Row)
-    assert first.error == pytest.approx(0, abs=1e-6) and second.members == 2
+    first, _, third = rows.read(folder / trial.REPRESENTATIVES, representatives.Row)
+    assert first.error == pytest.approx(0, abs=1e-6) and third.members == 3
     known = rows.read(folder / trial.TRUTH, truth.Row)
     assert [(row.kind, row.method) for row in known] == [
         (kind, method) for kind in ("all", "triplet", "red wing") for method in ("expected_gradients", "hirescam")

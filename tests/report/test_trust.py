@@ -20,7 +20,7 @@ SHAPE = (2, 2, 10, LINE.points)
 TESTED = assessment.Row("expected gradients", 9, 0.1, 0.9, 0.2, 0.1, float("nan"), 1.0, 0.5, 0.1, 0.8, 0.7)
 
 
-def written(folder: Path, scale: float) -> Cube:
+def written(folder: Path, scale: float, name: str = "PF_1", members: str = "seed-0") -> Cube:
     """A cube whose map is ``scale`` times expected gradients plus one, where it has a value."""
     random = np.random.default_rng(0)
     index = np.arange(40)
@@ -29,8 +29,8 @@ def written(folder: Path, scale: float) -> Cube:
     maps[:, :20] = np.nan
     score = random.random(40).astype(np.float32)
     sparse = {"expected_gradients": gradients, "hirescam": maps, "completeness": score / 10}
-    about: dict[str, cube.Attribute] = {"observation": "PF_1", "quantity": "log_odds", "samples": 20}
-    path, phase = folder / "PF_1.h5", np.ones(SHAPE[:2], dtype=np.uint8)
+    about: dict[str, cube.Attribute] = {"observation": name, "members": members, "quantity": "log_odds", "samples": 20}
+    path, phase = folder / f"{name}.h5", np.ones(SHAPE[:2], dtype=np.uint8)
     dense = {"score": score.reshape(SHAPE[:3])}
     cube.write(path, SHAPE, LINE.wavelength, phase, dense, [(index, sparse)], {}, "float32", about)
     return Cube.open(path)
@@ -83,3 +83,13 @@ def test_the_tables_of_the_trial_are_shown(tmp_path: Path) -> None:
     assert "Expected gradients do best on the triplet: 0.50 for 0.10 by chance." in against.text
     few = found["How many members stand for all?"].picture
     assert few is not None and "2 of them miss it by 25.0%, 2 drawn at random by 30.0%" in few.caption
+
+
+def test_a_trial_of_some_members_says_of_whom_it_is(tmp_path: Path) -> None:
+    one, other = written(tmp_path, 2.0), written(tmp_path, 2.0, "PF_2", "seed-1 seed-2")
+    rows.write(tmp_path / trial.FAITHFULNESS, [TESTED])
+    chosen = spectra.choose([one])
+    lines = np.full((len(chosen), LINE.points), 0.5)
+    for cubes, said in (([one], "On 9 spectra. del"), ([one, other], "members who explained PF_1 (seed-0). del")):
+        (tested,) = [block for block in trust.blocks(cubes, chosen, lines, LINE, "") if block.table is not None]
+        assert said in tested.text
