@@ -1,6 +1,7 @@
 """Reconstruction errors of a quiet-Sun autoencoder: what it calls quiet, and spectra at each side of its threshold."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,8 +30,9 @@ def draw(
     bins = np.geomspace(everything.min(), everything.max() * 1.001, 60)
     with style.applied():
         figure = Figure(figsize=(9.0, 6.4), layout="constrained")
-        rows = figure.subfigures(2, 1, height_ratios=[1.2, 1])
-        axes = rows[0].add_subplot()
+        parts: Any = figure.subfigures(2, 1, height_ratios=[1.2, 1])
+        above, below = parts
+        axes = above.add_subplot()
         for (kind, values), colour in zip(errors.items(), COLOURS, strict=False):
             weights = np.full(len(values), 100 / max(len(values), 1))
             axes.hist(values, bins, weights=weights, histtype="step", linewidth=1.6, color=colour, label=kind)
@@ -43,7 +45,7 @@ def draw(
                 axes.axvline(limit, color=style.INK, linewidth=1.8 if name == "own" else 0.8, linestyle="--", zorder=0)
                 axes.annotate(name, (limit, 1), (2, -8), ("data", "axes fraction"), "offset points", fontsize=8)
         axes.legend(loc="upper left")
-        panels = rows[1].subplots(1, len(spectra), sharex=True, sharey=True, squeeze=False)[0]
+        panels = below.subplots(1, len(spectra), sharex=True, sharey=True, squeeze=False)[0]
         for panel, spectrum, answer, title in zip(panels, spectra, decoded, titles, strict=True):
             panel.plot(wavelength, spectrum, color=style.INK, linewidth=1.0, label="spectrum")
             panel.plot(wavelength, answer, color=style.RED, linewidth=1.2, label="decoded")

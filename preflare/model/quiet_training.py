@@ -236,9 +236,9 @@ def _draw(
     remark = "the simulated Sun" if data.origin == "simulation" else ""
     drawn = figure.draw(data.line.wavelength, kinds, thresholds, spectra, decoded, titles, remark)
     drawn.savefig(folder.quiet_errors)
-    losses = [np.array([row[f"{side}/loss"] for row in rows]) for side in SIDES]
+    train, test = (np.array([row[f"{side}/loss"] for row in rows]) for side in SIDES)
     lowest, mean = (int(np.argmin([row[key] for row in rows])) for key in ("test/loss", "mean/loss"))
-    learning_curve.draw(*losses, lowest, mean, "test", label="loss per spectrum").savefig(folder.learning_curve)
+    learning_curve.draw(train, test, lowest, mean, "test", label="loss per spectrum").savefig(folder.learning_curve)
     if logger is not None:
         log_figure(logger, "quiet_errors", drawn)
 
