@@ -1,7 +1,7 @@
 """Sections 8.4 and 8.5 of the paper: scores on the way to the flare (Fig. 17), and which observations rise.
 
 python experiments/timelines.py sweep=runs/paper_splits                 the 25 minutes of the paper
-python experiments/timelines.py sweep=runs/paper_splits window=60       a longer way, where the shards have it
+python experiments/timelines.py sweep=runs/paper_splits minutes=60      a longer way, where the shards have it
 
 The pictures are on a grid of seconds, as in the paper; the statistics are of rasters as measured.
 """
@@ -9,6 +9,7 @@ The pictures are on a grid of seconds, as in the paper; the statistics are of ra
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hydra.utils import instantiate
@@ -48,7 +49,7 @@ class Config:
 
     sweep: str = MISSING
     average: str = MISSING
-    window: float = MISSING
+    minutes: Any = MISSING
     data: Data = field(default_factory=Data)
     output: str = MISSING
 
@@ -57,7 +58,7 @@ class Config:
 def main(config: DictConfig) -> None:
     """Average the rasters, find trends, draw and tell."""
     average = str(check_choice("average", config.average, AVERAGES))
-    window = check_number("window", config.window, above=0)
+    window = check_number("minutes", config.minutes, above=0)
     by = ensemble.read(Path(config.sweep))
     line = instantiate(by.runs[0].config.line)
     root = Path(config.data.root or by.runs[0].config.data.root)

@@ -189,6 +189,7 @@ def _make_cube(folder: Path, shard: Path, score: np.ndarray, rows: np.ndarray, s
         "side": side,
         "shard": str(shard),
         "shard_digest": opened.digest,
+        "seen": side == "train",
         "finished": "2014-03-29T14:09:38",
     }
     with np.errstate(divide="ignore"):
@@ -201,7 +202,7 @@ def _make_cube(folder: Path, shard: Path, score: np.ndarray, rows: np.ndarray, s
         opened.shape,
         opened.header.wavelength,
         opened.read("phase"),
-        {"score": score, "log_odds": log_odds},
+        {"score": score, "log_odds": log_odds, "distance": np.abs(log_odds)},
         [(index, sparse)],
         {},
         "float32",

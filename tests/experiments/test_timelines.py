@@ -43,7 +43,11 @@ def test_the_section_says_who_rises(sweep: Path, tmp_path: Path, verb: Verb) -> 
 
 @pytest.mark.parametrize(
     ("argument", "said"),
-    [("average=mean", "average"), ("window=0", "window"), ("data.root=nowhere", "is gone")],
+    [
+        ("average=mean", "average"),
+        ("minutes=0", "minutes is 0, expected a number above 0"),
+        ("data.root=nowhere", "is gone"),
+    ],
 )
 def test_bad_input_is_refused(
     sweep: Path, tmp_path: Path, verb: Verb, capfd: pytest.CaptureFixture[str], argument: str, said: str
