@@ -27,7 +27,7 @@ def sweep(own_run: Path, make_cube: Callable[..., Cube]) -> Path:
 
 def test_the_section_says_who_rises(sweep: Path, tmp_path: Path, verb: Verb) -> None:
     shards = sweep.parent / "shards"
-    arguments = (f"sweep={sweep}", f"data.root={shards}", f"output={tmp_path / 'x'}")
+    arguments = (f"sweep={sweep}", f"data.root={shards}", f"output={tmp_path / 'x'}", "minutes=60")
     assert verb("experiments/timelines", *arguments) == 0
 
     record = section.read(tmp_path / "x")
