@@ -187,10 +187,10 @@ def faithfulness(tested: Sequence[assessment.Row], quantity: str, judged: str) -
     )
     text = (
         f"On {tested[0].spectra} spectra{judged}. del and ins: mean {quantity} while the worthiest wavelengths are "
-        "replaced by those of training spectra (low is good), or put in first (high is good). redrawn and labels: absolute rank "
-        "correlation with what networks of redrawn weights say, and networks trained on labels shuffled between "
-        f"observations; above {assessment.KEPT} an explanation did not come from weights or labels (Adebayo et al. "
-        "2018). "
+        "replaced by those of training spectra (low is good), or put in first (high is good). redrawn and labels: "
+        "absolute rank correlation with what networks of redrawn weights say, and networks trained on labels shuffled "
+        f"between observations; above {assessment.KEPT} an explanation did not come from weights or labels (Adebayo et "
+        "al. 2018). "
         f"{sentence} seeds: rank correlation between members. first: with the first row, whose baselines are half AR "
         "and half PF; the rows from other baselines say how much hangs on that choice; faint ones, the tenth of the "
         "training spectra with the least light, stand for the quiet Sun; the paper rejects zeros and noise. share and "
