@@ -6,6 +6,9 @@ python experiments/artifact.py '~artifacts.bump' members=20    without one of th
 
 Ends with a table; in runs/artifact/ then are findings.md, artifact.csv, artifact.png (against the number of members)
 and, for each artefact, training.png (Fig. 6), maps.png (Figs. 7 and 9) and the run folders of its networks.
+
+In the raster of 2014-03-29 the median of 50 networks tells the authors' artefact with 99.8%. The mean of their HiResCAM
+maps hits it in all spectra, that of published Grad-CAM in none; weight averaging does not stand for the ensemble.
 """
 
 import copy
