@@ -17,7 +17,7 @@ from preflare.report.section import Section, Trace
 from preflare.report.tables import Table
 
 # Of tables that are not printed to a terminal, in characters: as wide as it takes.
-WIDTH = 240
+WIDTH = 250
 
 
 def conclude(config: DictConfig, inputs: Mapping[str, str], make: Callable[[], Section]) -> Path:
