@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo real test test-slow bench-data bench-explain bench-swarm lint types format clean
+.PHONY: help setup demo real test test-slow bench-data bench-explain bench-ingest bench-swarm lint types format clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ test-slow: .venv/installed-dev  ## Run the long tests
 
 bench-data: .venv/installed  ## Measure batches per second and memory, resident and streamed
 	$(BIN)/python benchmarks/data.py
+
+bench-ingest: .venv/installed-dev  ## Measure ingest against one exposure at a time and irispy, on a simulated observation
+	$(BIN)/python benchmarks/ingest.py
 
 bench-swarm: .venv/installed  ## Measure the swarm against the authors' loop and Lightning, on the shards of make demo
 	$(BIN)/python benchmarks/swarm.py
