@@ -235,7 +235,7 @@ def _average(members: Sequence[Member], data: SwarmData, failed: dict[int, Excep
     if members[0].averaging is None:
         return
     log.info("Looking for the centre of each member's minimum.")
-    workers = Workers(torch.device("cpu"))
+    workers = Workers()
     workers.share(average, torch.tensor([k for k, member in enumerate(members) if id(member) not in failed]))
     workers.close()
 

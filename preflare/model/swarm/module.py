@@ -1,6 +1,6 @@
 """The LightningModule that trains many FlareClassifiers as one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from preflare.errors import ConfigError
 from preflare.model.classifier import FlareClassifier
 from preflare.model.swarm import CannotSwarm
+from preflare.model.swarm.compiled import compile_
 from preflare.model.swarm.data import Steps, SwarmData
 from preflare.model.swarm.layout import Layout, stack
-from preflare.model.swarm.lowering import lower
 from preflare.model.swarm.optimizers import stacked
 from preflare.model.swarm.scores import member_scores
 from preflare.model.swarm.streams import streams
@@ -52,7 +52,9 @@ class SwarmClassifier(pl.LightningModule):
         for name, values in stack([dict(network.named_buffers()) for network in networks]).items():
             self.register_buffer(self._buffer_names[name], values)
         losses, points = [member.loss for member in members], data.members[0].line.points
-        self.engine = lower(networks[0], losses, self.layout, points) or Vectorised(networks[0], losses, self.layout)
+        self.engine = Vectorised(networks[0], losses, self.layout)
+        # On a CPU, where the network allows it.
+        self.compiled = compile_(networks[0], losses, self.layout, points)
         self._optimizers = [member.configure_optimizers() for member in members]
         self._stacked = stacked(self._optimizers, self.weights)
         self._workers: Workers | None = None
@@ -61,7 +63,7 @@ class SwarmClassifier(pl.LightningModule):
         self.data = data
         self.active = np.ones(len(members), dtype=bool)
         self.scores: list[dict[str, float]] = [{} for _ in members]
-        if isinstance(self.engine, Vectorised):
+        if self.compiled is None:
             self._try(self.engine, points)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -74,13 +76,11 @@ class SwarmClassifier(pl.LightningModule):
     def on_fit_start(self) -> None:
         if self.trainer.precision not in ("32-true", "64-true"):
             raise ConfigError(f"trainer.precision is {self.trainer.precision}, a swarm takes 32-true or 64-true.")
-        self._held = self.engine.hold(self.data.spectra.to(self.weights))
+        if self.device.type != "cpu":
+            self.compiled = None
+        self._held = self.data.spectra.to(self.weights)
         self._labels = self.data.labels.to(self.device)
-        self._workers = Workers(self.device)
-        if (self._held.dtype, self._held.device) == (self.data.spectra.dtype, self.data.spectra.device):
-            # The same memory, that there are not two copies.
-            points = self.data.spectra.shape[-1]
-            self.data.spectra = self._held.view(len(self._held), 1, -1)[..., :points]
+        self._workers = Workers() if self.device.type == "cpu" else None
 
     def teardown(self, stage: str) -> None:
         if self._workers:
@@ -88,23 +88,39 @@ class SwarmClassifier(pl.LightningModule):
             self._workers = None
 
     def on_train_epoch_start(self) -> None:
-        if isinstance(self.engine, Vectorised):
-            self.engine.epoch = self.data.first_epoch + self.current_epoch
+        self.engine.epoch = self.data.first_epoch + self.current_epoch
 
     def training_step(self, batch: Steps, batch_idx: int) -> None:
-        optimizer = self.optimizers()
-        for places, counts in zip(batch.spectra, batch.counts.cpu().numpy() * self.active, strict=True):
-            if self.trainer.global_step == self.trainer.max_steps:
-                return
-            if counts.any():
-                self.weights.grad = self._gradients(places, counts)
-                self._stacked.moving = None if counts.all() else _places(counts > 0, self.device)
-                optimizer.step()  # type: ignore[union-attr]
+        optimizer: Any = self.optimizers()
+        left = self.trainer.max_steps - self.trainer.global_step if self.trainer.max_steps >= 0 else len(batch.counts)
+        counts = batch.counts[:left].cpu().numpy() * self.active
+        counts = counts[counts.any(axis=1)]  # members end their epochs one after the other, so that these are the first
+        if self.compiled and self._workers:
+            self.compiled.train(
+                self._stacked,
+                self._buffers_of(slice(None)),
+                self._held[:, 0],
+                self._labels,
+                batch.spectra[: len(counts)],
+                counts,
+                self.seeds,
+                self._workers.share,
+            )
+        for places, of_step in zip(batch.spectra, counts, strict=False):
+            if not self.compiled:
+                self.weights.grad = self._gradients(places, of_step)
+                self._stacked.moving = None if of_step.all() else _places(of_step > 0, self.device)
+            # Without gradients, because the step is done, it only lets the Trainer count.
+            optimizer.step()
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Score every active member on all its sides."""
         self.scores = [{} for _ in self.scores]
-        self._share(self._score, _places(self.active, torch.device("cpu")))
+        active = _places(self.active, torch.device("cpu"))
+        if self.compiled and self._workers:
+            self._workers.share(self._score, active)
+        else:
+            self._score(active)
 
     def on_validation_epoch_end(self) -> None:
         found = [scores for scores in self.scores if scores]
@@ -135,19 +151,14 @@ class SwarmClassifier(pl.LightningModule):
                 getattr(self, buffer)[member] = tensors[name]
         self._resumed[member] = state["optimizer"]
 
-    def _share(self, function: Callable[[Tensor], None], members: Tensor) -> None:
-        if self.engine.parallel and self._workers:
-            self._workers.share(function, members)
-        else:
-            function(members)
-
     def _gradients(self, places: Tensor, counts: np.ndarray) -> Tensor:
         """Gradients (member, width) of the members that have a batch; batches of one size are done at once."""
         weights = self.weights.detach()
         gradients = torch.zeros_like(weights)
 
-        def compute(members: Tensor) -> None:
-            mine = places[members, : counts[int(members[0])]]
+        for count in np.unique(counts[counts > 0]):
+            members = _places(counts == count, self.device)
+            mine = places[members, :count]
             gradients[members], after = self.engine.gradients(
                 members,
                 weights[members],
@@ -159,9 +170,6 @@ class SwarmClassifier(pl.LightningModule):
             )
             for name, values in after.items():
                 getattr(self, self._buffer_names[name])[members] = values
-
-        for count in np.unique(counts[counts > 0]):
-            self._share(compute, _places(counts == count, self.device))
         return gradients
 
     def _streams(self, members: Tensor) -> Tensor:
@@ -172,30 +180,30 @@ class SwarmClassifier(pl.LightningModule):
 
     def _score(self, members: Tensor) -> None:
         """Fill in the scores of these members, on all their sides."""
-        sides = [self.data.sides[k] for k in members.tolist()]
-        answers = self._log_odds(members, [torch.cat(list(mine.values())) for mine in sides])
-        for k, mine, all_of_one in zip(members.tolist(), sides, answers, strict=True):
-            counts = [len(places) for places in mine.values()]
-            parts = all_of_one[: sum(counts)].split(counts)
-            labels = {side: self.data.labels[places] for side, places in mine.items()}
-            self.scores[k] = member_scores(dict(zip(mine, parts, strict=True)), labels, self.data.members[k].choosing)
+        # Members of one partition share the very same sides, and what they are made of.
+        together: dict[int, list[int]] = {}
+        for k in members.tolist():
+            together.setdefault(id(self.data.sides[k]), []).append(k)
+        for group in together.values():
+            sides = self.data.sides[group[0]]
+            counts = [len(places) for places in sides.values()]
+            labels = {side: self.data.labels[places] for side, places in sides.items()}
+            of_all = self._log_odds(torch.tensor(group), torch.cat(list(sides.values())))
+            for k, answers in zip(group, of_all, strict=True):
+                parts = dict(zip(sides, answers.split(counts), strict=True))
+                self.scores[k] = member_scores(parts, labels, self.data.members[k].choosing)
 
-    def _log_odds(self, members: Tensor, wanted: Sequence[Tensor]) -> Tensor:
-        """Log-odds (m, at least the most wanted) of the spectra wanted from each of m members."""
-        lengths = np.array([len(places) for places in wanted])
-        batches = -(-int(lengths.max()) // EVALUATION_BATCH)
-        places = torch.zeros(len(members), batches * EVALUATION_BATCH, dtype=torch.int64)
-        for row, mine in zip(places, wanted, strict=True):
-            row[: len(mine)] = mine
-        answers = torch.empty(places.shape, dtype=self.weights.dtype)
-        weights = self.weights.detach()
-        for start in range(0, places.shape[1], EVALUATION_BATCH):
-            some = torch.from_numpy(np.flatnonzero(lengths > start))
-            who = members[some].to(self.device)
-            here = places[some, start : start + EVALUATION_BATCH].to(self.device)
-            found = self.engine.log_odds(weights[who], self._buffers_of(who), self._held, here)
-            answers[some, start : start + EVALUATION_BATCH] = found.cpu()
-        return answers
+    def _log_odds(self, members: Tensor, places: Tensor) -> Tensor:
+        """Log-odds (m, n) of members (m,), for the spectra at places (n,)."""
+        if self.compiled:
+            buffers = self._buffers_of(slice(None))
+            return self.compiled.log_odds(members, self.weights, buffers, self._held[:, 0], places)
+        weights, buffers = self.weights.detach()[members], self._buffers_of(members)
+        found = [
+            self.engine.log_odds(weights, buffers, self._held, some.to(self.device).expand(len(members), -1)).cpu()
+            for some in places.split(EVALUATION_BATCH)
+        ]
+        return torch.cat(found, 1)
 
     def _buffers_of(self, members: Tensor | slice) -> dict[str, Tensor]:
         return {name: getattr(self, buffer)[members] for name, buffer in self._buffer_names.items()}

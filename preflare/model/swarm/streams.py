@@ -57,12 +57,14 @@ class StreamDropout(nn.Module):
 
 def with_streams(network: nn.Module) -> nn.Module:
     """Replace every nn.Dropout inside network, in place, by a StreamDropout; the network."""
-    layers = [
-        (parent, name, child)
-        for parent in network.modules()
-        for name, child in parent.named_children()
-        if type(child) is nn.Dropout
-    ]
-    for layer, (parent, name, child) in enumerate(layers):
-        setattr(parent, name, StreamDropout(child.p, layer))
+    layers = dropouts(network)
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Dropout:
+                setattr(parent, name, StreamDropout(child.p, layers.index(child)))
     return network
+
+
+def dropouts(network: nn.Module) -> list[nn.Dropout]:
+    """Every nn.Dropout inside network; its place here is the layer that its masks depend on."""
+    return [layer for layer in network.modules() if type(layer) is nn.Dropout]

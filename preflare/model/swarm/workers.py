@@ -1,6 +1,6 @@
 """Threads that compute different members at the same time, each with one thread of torch's own.
 
-The operations of a swarm are short: shared out one by one, threads would wait for each other after every one.
+Operations on one member are short: shared out one by one, threads would wait for each other after every one.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,9 @@ from torch import Tensor
 class Workers:
     """As many threads as torch has now; torch has one from here to ``close``."""
 
-    def __init__(self, device: torch.device) -> None:
-        # Elsewhere than on a CPU, one thread keeps the device busy.
-        self._threads = torch.get_num_threads()
-        count = self._threads if device.type == "cpu" else 1
+    def __init__(self) -> None:
+        count = self.count = self._threads = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) if count > 1 else None
-        self.count = count
         if self._pool:
             torch.set_num_threads(1)
 

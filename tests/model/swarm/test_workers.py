@@ -17,7 +17,7 @@ def two_threads():
 
 
 def test_every_member_is_computed_once_each_part_with_one_thread(two_threads) -> None:
-    workers = Workers(torch.device("cpu"))
+    workers = Workers()
     seen, barrier = [], threading.Barrier(2, timeout=20)
 
     def compute(part: torch.Tensor) -> None:
@@ -33,14 +33,14 @@ def test_every_member_is_computed_once_each_part_with_one_thread(two_threads) ->
 
 
 def test_a_lone_member_stays_in_the_callers_thread(two_threads) -> None:
-    workers, seen = Workers(torch.device("cpu")), []
+    workers, seen = Workers(), []
     workers.share(lambda part: seen.append(threading.get_ident()), torch.tensor([3]))
     assert seen == [threading.get_ident()]
     workers.close()
 
 
 def test_what_goes_wrong_in_a_thread_is_raised(two_threads) -> None:
-    workers = Workers(torch.device("cpu"))
+    workers = Workers()
 
     def fail(part: torch.Tensor) -> None:
         raise ValueError("member 5")
