@@ -175,6 +175,8 @@ class Work:
             "line": shard.header.line,
             "shard": str(shard.path.resolve()),
             "shard_digest": shard.digest,
+            # On what the autoencoder was trained that masked its quiet Sun, if one did.
+            "masked_by": str(shard.quiet_sun.get("trained_on", "")),
             "side": shown,
             "seen": any(sides[one] == "train" for one in members),
             "maps": " ".join(self.maps),

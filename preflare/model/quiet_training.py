@@ -97,6 +97,8 @@ def _train(job: Job) -> dict[str, Any]:
             "trained_on": _trained_on(data),
             "data": digests,
             **_outcome(folder, data, history.rows, regions, logger),
+            "attempts": [{"seed": config.seed, "dead_at_epoch": None, "epochs": len(history.rows)}],
+            "dead": False,
             "threads": torch.get_num_threads(),
             "versions": run.versions(),
             "config": OmegaConf.to_container(config, resolve=True),

@@ -45,7 +45,8 @@ class Summary(Callback):
         finished = [row for row in asked if row["status"] == "finished" and not row["error"]]
         if finished:
             console.print(tables.sweep(finished))
-            _draw(finished).savefig(root / "distribution.png")
+            if "test/tss" in finished[0]:
+                _draw(finished).savefig(root / "distribution.png")
         restarted = sum(row["restarts"] > 0 for row in finished)
         dead = sum(row["dead"] for row in finished)
         if restarted:
@@ -56,7 +57,7 @@ class Summary(Callback):
         missing = len(mine) - len(asked)
         if failed or missing:
             console.print(f"{len(finished)} of {len(mine)} jobs finished. The same command runs only what is missing.")
-        if finished:
+        if finished and "test/tss" in finished[0]:
             console.print(f"Their distribution: {root / 'distribution.png'}", soft_wrap=True)
         console.print(f"All runs of this folder: {path}", soft_wrap=True)
         if failed or missing:

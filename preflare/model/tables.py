@@ -18,6 +18,8 @@ SCORES = {
     "ppv_npv": "PPV + NPV - 1",
     "loss": "cross-entropy",
 }
+# The same of an autoencoder, which has no skill.
+AUTOENCODER = {"loss": "loss", "error": "error"}
 CHOSEN_BY_TEST = (
     "The test side chose the epoch (partition.validation=0, the paper's way): its skill is optimistic. "
     "partition.validation=2 lets two other observations of each class choose."
@@ -63,7 +65,8 @@ def sweep(rows: Sequence[Mapping[str, Any]]) -> Table:
     )
     for column in ("", "mean", "sd", "min", "25%", "median", "75%", "max"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
-    for name, title in {**SCORES, "best_epoch": "best epoch"}.items():
+    scores = SCORES if "test/tss" in rows[0] else AUTOENCODER
+    for name, title in {**scores, "best_epoch": "best epoch"}.items():
         key = name if name == "best_epoch" else f"test/{name}"
         values = np.array([row[key] for row in rows if row[key] is not None], dtype=float)
         if not len(values):

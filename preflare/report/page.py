@@ -56,7 +56,8 @@ def render(by: Ensemble, root: Path | None) -> str:
     limits = spectra.limits([one for group in (*shown, *shown_foreign) for one in group])
 
     def remark(members: Sequence[Cube]) -> str:
-        return text.remark(str(members[0].attributes["origin"]), record["trained_on"]["origin"])
+        about = members[0].attributes
+        return text.remark(str(about["origin"]), record["trained_on"]["origin"], str(about.get("masked_by", "")))
 
     def picture(title: str, members: Sequence[Cube], chosen: Sequence[Shown]) -> Picture:
         figure = spectra_figure.draw(

@@ -178,11 +178,14 @@ def attributions(members: Sequence[Cube], chosen: Sequence[Shown], line: Line) -
     return " ".join(sentences)
 
 
-def remark(origin: str, trained_on: str) -> str:
-    """In the corner of a figure: what is shown, and what the model knows."""
-    if origin == trained_on:
-        return ORIGINS[origin]
-    return f"{ORIGINS[origin]}; model trained on {ORIGINS[trained_on]}"
+def remark(origin: str, trained_on: str, masked_by: str = "") -> str:
+    """In the corner of a figure: what is shown, what the model knows, and what masked quiet Sun if it knows another."""
+    said = [ORIGINS[origin]]
+    if origin != trained_on:
+        said.append(f"model trained on {ORIGINS[trained_on]}")
+    if masked_by not in ("", origin):
+        said.append(f"quiet Sun masked by a model of {ORIGINS[masked_by]}")
+    return "; ".join(said)
 
 
 def foreign(record: Mapping[str, Any], cubes: Sequence[Cube]) -> list[str]:

@@ -69,6 +69,16 @@ def test_a_run_is_a_function_of_its_seed(train: Callable[..., int], tmp_path: Pa
     assert digests[0] == digests[1] != digests[2]
 
 
+def test_a_sweep_of_autoencoders(
+    train: Callable[..., int], verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("data.root=quiet", "data.regions=null", "trainer.max_epochs=1", "data.held_out=0.3")
+    assert verb("train", "-m", "experiment=quiet_sun", *small, "seed=0,1") == 0
+    said = capsys.readouterr().out
+    assert "2 runs" in said and "cross-entropy" not in said
+    assert len(list((tmp_path / "runs" / "quiet_sun").rglob("run.json"))) == 2
+
+
 def test_a_collapse_is_said(train: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("loss.beta=1000", "trainer.max_epochs=20") == 0
     assert "THE POSTERIOR HAS COLLAPSED" in " ".join(capsys.readouterr().out.split())
@@ -92,3 +102,16 @@ def test_a_collapse_is_said(train: Callable[..., int], tmp_path: Path, capsys: p
 def test_bad_input(train: Callable[..., int], argument: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(argument) == 1
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.slow
+def test_it_tells_quiet_sun_better_than_the_mean_profile_does(verb: RunVerb, tmp_path: Path) -> None:
+    """The commands that made what ships, on another Sun than the one it was made on."""
+    for source in ("simulation", "quiet_sun"):
+        assert verb("ingest", f"source={source}", "simulation.seed=11") == 0
+    assert verb("train", "experiment=quiet_sun") == 0
+    found = run.read(tmp_path / "runs" / "quiet_sun").record["quiet_sun"]
+    assert found["truth"] and found["in_use"] >= 2
+    assert found["auc"]["autoencoder"] > found["auc"]["mean profile"] + 0.01
+    own = found["masked"]["own"]
+    assert own["truly quiet"] > 0.6 and own["truly not"] < 0.3
