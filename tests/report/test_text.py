@@ -108,3 +108,11 @@ def test_a_sweep_says_what_its_spread_is(toy_run: Path, line: Line) -> None:
     assert "The test side chose the epoch" in text.skill_over_members([one])
     other.record["attempts"] = [{}, {}]
     assert "1 of these 2 were restarted" in text.members([one, other])
+
+
+def test_a_remark_says_what_masked_the_quiet_sun() -> None:
+    assert text.remark("level2", "level2") == text.remark("level2", "level2", "level2") == "real IRIS data"
+    said = text.remark("level2", "simulation", "simulation")
+    assert said == (
+        "real IRIS data; model trained on the simulated Sun; quiet Sun masked by a model of the simulated Sun"
+    )
