@@ -111,4 +111,4 @@ def test_a_confounder_pays_and_is_seen_in_the_metadata(
     skill = [np.mean([held_out(data) for data in group]) for group in (suns, planted)]
     print(f"AUC of mu {auc['without']:.2f}, planted {auc['with']:.2f}; TSS {skill[0]:.2f}, planted {skill[1]:.2f}")
     assert 0.35 < auc["without"] < 0.65 and auc["with"] > 0.95
-    assert skill[1] > skill[0] + 0.15
+    assert skill[1] > skill[0] + 0.1
