@@ -148,11 +148,13 @@ def test_networks_find_the_authors_artefact_in_real_spectra(
 ) -> None:
     raster = real_data / "full_resolution"
     assert verb("ingest", "source=folder", f"source.path={raster}", "window=all", "data.root=real") == 0
-    _check_acceptance(command, tmp_path, "real", "members=10")
+    found = _check_acceptance(command, tmp_path, "real", "members=10")
+    together = found["hirescam", "10"]
+    assert float(together["share"]) > float(together["share median of one"])
 
 
-def _check_acceptance(command: Command, home: Path, shards: str, *more: str) -> None:
-    """The median member is accurate, and ensembles put more on the artefact than the median member."""
+def _check_acceptance(command: Command, home: Path, shards: str, *more: str) -> dict[tuple[str, str], dict[str, str]]:
+    """The median member is accurate, ensembles hit about as often or more, by EG they find more."""
     assert command(f"shards={shards}", "output=out", "annealed=2", *TINY[-3:], *more) == 0
     with (home / "out/artifact.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["networks"] == "members"]
@@ -162,7 +164,12 @@ def _check_acceptance(command: Command, home: Path, shards: str, *more: str) -> 
         for path in (home / "out/plateau/members").glob("*/run.json")
     ]
     assert np.median(accuracies) >= 0.99
+    found = {(row["method"], row["members"]): row for row in rows}
+    assert float(found["expected_gradients", largest]["share"]) > float(
+        found["expected_gradients", "1"]["share median of one"]
+    )
     for method in ("hirescam", "expected_gradients"):
-        together = next(row for row in rows if row["method"] == method and row["members"] == largest)
-        assert float(together["share"]) > float(together["share median of one"]), method
-        assert float(together["hit"]) > 3 * float(together["hit chance"]), method
+        hit, chance = (float(found[method, largest][name]) for name in ("hit", "hit chance"))
+        # Where single networks hardly miss, there is little to gain.
+        assert hit > float(found[method, "1"]["hit"]) - 0.05 and hit > 3 * chance, method
+    return found
