@@ -279,12 +279,21 @@ def dots(values, slopes, shifts, entries, into, start, pitch, outputs, length, o
 @compiled()
 def _gather(program, held, places, values):  # type: ignore[no-untyped-def]
     """The spectra at places, transposed into the rows that the first operation reads."""
-    count, points, line = len(places), held.shape[1], NARROW // values.itemsize
-    for begin in range(0, points, line):
-        for p in range(begin, min(begin + line, points)):
-            to = program.inputs[p] * count
-            for b in range(count):
-                values[to + b] = held[places[b], p]
+    # Unsigned places are never counted from the end: such a check for every number would cost more than the copy.
+    count, line = np.uint64(len(places)), NARROW // values.itemsize
+    for begin in range(0, held.shape[1], line):
+        end = min(begin + line, held.shape[1])
+        rows = program.inputs[begin:end].astype(np.uint64)
+        for b in range(len(places)):
+            spectrum = held[places[b], begin:end]
+            for p in range(end - begin):
+                values[rows[p] * count + np.uint64(b)] = spectrum[p]
+
+
+@compiled()
+def _piece(values, row, batch):  # type: ignore[no-untyped-def]
+    """A row. Loops over pieces are vectorised, loops over places in all rows are not."""
+    return values[row * batch : row * batch + batch]
 
 
 @compiled()
@@ -306,8 +315,9 @@ def _convolve_back(op, program, batch, values, slopes, row, gradient, inwards): 
     if op[BIAS] >= 0:
         for o in range(op[AFTER]):
             total = gradient.dtype.type(0)
-            for i in range(start + o * pitch, start + o * pitch + length):
-                total += slopes[i]
+            mine = slopes[start + o * pitch : start + o * pitch + length]
+            for i in range(length):
+                total += mine[i]
             gradient[op[BIAS] + o] = total
     if inwards:
         for phase in range(op[IN_STRIDE]):
@@ -333,9 +343,9 @@ def _relu(op, batch, values):  # type: ignore[no-untyped-def]
     for channel in range(op[BEFORE]):
         for position in range(op[LENGTH]):
             read, written = _rows(op, channel, position)
+            given, gave = _piece(values, read, batch), _piece(values, written, batch)
             for b in range(batch):
-                value = values[read * batch + b]
-                values[written * batch + b] = zero if value < zero else value  # keeps NaN
+                gave[b] = zero if given[b] < zero else given[b]  # keeps NaN
 
 
 @compiled()
@@ -344,9 +354,13 @@ def _relu_back(op, batch, values, slopes):  # type: ignore[no-untyped-def]
     for channel in range(op[BEFORE]):
         for position in range(op[LENGTH]):
             read, written = _rows(op, channel, position)
+            gave, slope, inner = (
+                _piece(values, written, batch),
+                _piece(slopes, written, batch),
+                _piece(slopes, read, batch),
+            )
             for b in range(batch):
-                slope = slopes[written * batch + b]
-                slopes[read * batch + b] = zero if values[written * batch + b] <= zero else slope
+                inner[b] = zero if gave[b] <= zero else slope[b]
 
 
 @compiled()
@@ -355,33 +369,33 @@ def _pool(op, batch, values):  # type: ignore[no-untyped-def]
         for position in range(op[OUTPUTS]):
             _, written = _rows(op, channel, position)
             read, _ = _rows(op, channel, position * op[KERNEL])
+            most, first = _piece(values, written, batch), _piece(values, read, batch)
             for b in range(batch):
-                most = values[read * batch + b]
-                for k in range(1, op[KERNEL]):
-                    value = values[(read + k) * batch + b]
-                    most = value if value > most or value != value else most
-                values[written * batch + b] = most
+                most[b] = first[b]
+            for k in range(1, op[KERNEL]):
+                value = _piece(values, read + k, batch)
+                for b in range(batch):
+                    most[b] = value[b] if value[b] > most[b] or value[b] != value[b] else most[b]
 
 
 @compiled()
 def _pool_back(op, batch, values, slopes):  # type: ignore[no-untyped-def]
     zero = values.dtype.type(0)
     for channel in range(op[BEFORE]):
-        for position in range(op[LENGTH]):
-            read, _ = _rows(op, channel, position)
-            for b in range(batch):
-                slopes[read * batch + b] = zero
+        for position in range(op[OUTPUTS] * op[KERNEL], op[LENGTH]):
+            slopes[_rows(op, channel, position)[0] * batch :][:batch] = zero
         for position in range(op[OUTPUTS]):
             _, written = _rows(op, channel, position)
             read, _ = _rows(op, channel, position * op[KERNEL])
-            for b in range(batch):
-                # The first of equal ones has it all, as in torch.
-                won = read
-                for k in range(1, op[KERNEL]):
-                    value = values[(read + k) * batch + b]
-                    if value > values[won * batch + b] or value != value:
-                        won = read + k
-                slopes[won * batch + b] = slopes[written * batch + b]
+            most, slope = _piece(values, written, batch), _piece(slopes, written, batch)
+            left = slope.copy()
+            for k in range(op[KERNEL]):
+                # The first that equals the most has it all, as in torch; where that is NaN, the first NaN.
+                value, inner = _piece(values, read + k, batch), _piece(slopes, read + k, batch)
+                for b in range(batch):
+                    won = value[b] == most[b] or value[b] != value[b]
+                    inner[b] = left[b] if won else zero
+                    left[b] = zero if won else left[b]
 
 
 @compiled()
@@ -393,13 +407,13 @@ def _normalise(op, numbers, batch, training, values, row, running, own):  # type
         start = _rows(op, channel, 0)[0] * batch
         mean, variance = running[op[RUNNING] + channel], running[op[RUNNING] + channels + channel]
         if training:
-            mean = values.dtype.type(0)
-            for i in range(start, start + count):
-                mean += values[i]
+            mean, mine = values.dtype.type(0), values[start : start + count]
+            for i in range(count):
+                mean += mine[i]
             mean /= size
             variance = values.dtype.type(0)
-            for i in range(start, start + count):
-                variance += (values[i] - mean) * (values[i] - mean)
+            for i in range(count):
+                variance += (mine[i] - mean) * (mine[i] - mean)
             variance /= size
             running[op[RUNNING] + channel] += share * (mean - running[op[RUNNING] + channel])
             unbiased = variance * (size / (size - one))
