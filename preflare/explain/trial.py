@@ -103,6 +103,8 @@ def _truth(shard: Shard, index: np.ndarray) -> Truth:
 
 def gather(shard: Shard, name: str, index: np.ndarray) -> np.ndarray:
     """Rows of a dataset on (repeat, step, slit, wavelength) at increasing flattened positions, (n, wavelength)."""
+    if len(index) == 0:  # fewer spectra are asked for than there are observations
+        return np.empty((0, shard.shape[3]), np.float32)
     per_repeat = shard.shape[1] * shard.shape[2]
     with h5py.File(shard.path, "r", locking="best-effort") as file:
         found = [file[name][repeat].reshape(per_repeat, -1) for repeat in np.unique(index // per_repeat)]
