@@ -96,7 +96,8 @@ def test_the_table_is_what_the_best_checkpoint_gives(toy_run: Path) -> None:
         with torch.no_grad():
             score = torch.softmax(network(data.datasets[side].spectra), dim=1)[:, 1].numpy()
         assert scores["tss"] == pytest.approx(balanced_accuracy_score(labels, score > 0.5, adjusted=True), abs=1e-6)
-        assert scores["auc"] == pytest.approx(roc_auc_score(labels, score), abs=1e-6)
+        # A pair of scores may round to another order: after two epochs they lie close together.
+        assert scores["auc"] == pytest.approx(roc_auc_score(labels, score), abs=5 / (len(labels) / 2) ** 2)
         assert scores["loss"] == pytest.approx(log_loss(labels, score.astype(float)), abs=1e-5)
 
 
