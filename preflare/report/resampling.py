@@ -43,3 +43,30 @@ def p_value(observed: float, chance: np.ndarray) -> float:
     if not np.isfinite(observed):
         return np.nan
     return float((1 + np.count_nonzero(chance >= observed)) / (1 + len(chance)))
+
+
+def above_zero(values: np.ndarray, seed: int = 0, resamples: int = 9999) -> float:
+    """The one-sided p of the mean of values (n,), one of each observation, that chance would put either side of zero.
+
+    By signs flipped at random; those that are not finite are left out. NaN if none is left.
+    """
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return np.nan
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (resamples, len(values)))
+    # Sums in another order differ in their last digits.
+    return p_value(float(values.mean()) - 1e-12, (signs * values).mean(axis=1))
+
+
+def share(part: np.ndarray, whole: np.ndarray, groups: np.ndarray | None = None) -> tuple[float, float, float]:
+    """The sum of part over that of whole, (n,) of each observation, and its interval; NaN where whole is zero.
+
+    groups: the class of each observation, kept as large in every draw.
+    """
+
+    def ratio(places: np.ndarray) -> float:
+        total = whole[places].sum()
+        return float(part[places].sum() / total) if total else np.nan
+
+    everyone = np.arange(len(part))
+    return ratio(everyone), *interval(len(part) if groups is None else groups, ratio)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from preflare.report.resampling import interval, p_value
+from preflare.report.resampling import above_zero, interval, p_value, share
 
 
 def test_the_interval_of_a_mean_is_scipys() -> None:
@@ -48,3 +48,21 @@ def test_the_smallest_p_is_one_over_all() -> None:
     assert p_value(10.0, np.zeros(99)) == 0.01
     assert p_value(-1.0, np.zeros(99)) == 1.0
     assert np.isnan(p_value(np.nan, np.zeros(3)))
+
+
+def test_signs_are_flipped_as_scipy_does() -> None:
+    values = np.random.default_rng(5).normal(0.4, 1, 15)
+    theirs = stats.permutation_test(
+        (values,), np.mean, permutation_type="samples", alternative="greater", n_resamples=9999, rng=6
+    )
+    assert above_zero(np.append(values, np.nan)) == pytest.approx(theirs.pvalue, abs=0.015)
+    assert above_zero(-np.ones(15)) == 1
+    assert np.isnan(above_zero(np.array([np.nan])))
+
+
+def test_a_share_is_of_sums_and_its_interval_of_observations() -> None:
+    part, whole = np.array([1.0, 0.0, 8.0]), np.array([2.0, 0.0, 10.0])
+    value, low, high = share(part, whole)
+    assert value == pytest.approx(9 / 12)
+    assert (low, high) == (0.5, 0.8)  # every draw lies between the two observations that have any
+    assert np.isnan(share(part, np.zeros(3))).all()
