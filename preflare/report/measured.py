@@ -1,0 +1,165 @@
+"""Features of all scored spectra of the windows: how many show what, which say whether a flare comes and which say
+when (paper Sects. 8.1, 8.3, 8.4)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import kendalltau, rankdata
+
+from preflare.report import features
+from preflare.report.explained import Explained
+from preflare.report.features import Emission
+from preflare.report.resampling import above_zero, interval, share
+from preflare.sun.line import Line
+from preflare.sun.observation import Label
+from preflare.sun.quality import is_clean
+
+# Broad is what is wider than this share of the spectra of AR.
+BROAD = 0.9
+# Rasters from which a trend in time is told.
+LEAST = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The clean scored spectra of an observation's window. values: features.UNITS and score -> (n,).
+
+    repeat: (n,) of each spectrum. minutes: (repeat,). kind: (n,) of precursor; None on real shards.
+    """
+
+    name: str
+    pf: bool
+    values: Mapping[str, np.ndarray]
+    repeat: np.ndarray
+    minutes: np.ndarray
+    kind: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The share of spectra that show something: value, low and high of the 95% interval over observations."""
+
+    flag: str
+    high: tuple[float, float, float]
+    pf: tuple[float, float, float]
+    ar: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Says:
+    """What a feature says. area: the probability that the median of a PF observation lies above that of an AR one.
+
+    tau: Kendall's, of raster means against time, mean over PF observations. Both with 95% intervals over observations.
+    planted_area: the probability that a spectrum with a precursor lies above one without, of PF; NaN on real shards.
+    """
+
+    feature: str
+    area: tuple[float, float, float]
+    tau: tuple[float, float, float]
+    planted_area: float
+
+
+def measure(one: Explained, line: Line, emission: Emission) -> Measured:
+    """The features of an observation."""
+    score = one.cube.read("score")
+    used = np.isfinite(score) & is_clean(one.shard.read("quality"), line) & one.window()[:, :, None]
+    intensity = one.shard.read("intensity")[used]
+    values = features.measure(one.shard.read("spectra")[used], intensity, line, emission)
+    values["score"] = score[used].astype(np.float64)
+    kind = one.shard.read("truth/kind")[used] if "kind" in one.shard.truth else None
+    minutes = one.minutes().mean(axis=1)
+    return Measured(one.name, one.label is Label.PF, values, np.nonzero(used)[0], minutes, kind)
+
+
+def count(them: Sequence[Measured], score: float) -> list[Counted]:
+    """How many spectra show each of features.FLAGS: of PF with at least this score, of all PF, and of AR."""
+    broad = _broad(them)
+    found = []
+    shown = [features.flags(one.values, broad) for one in them]
+    for flag in features.FLAGS:
+        groups = []
+        for pf, least in ((True, score), (True, -np.inf), (False, -np.inf)):
+            mine = [place for place, one in enumerate(them) if one.pf is pf]
+            inside = [them[place].values["score"] >= least for place in mine]
+            part = np.array([(shown[place][flag] & here).sum() for place, here in zip(mine, inside, strict=True)])
+            groups.append(share(part, np.array([here.sum() for here in inside])))
+        found.append(Counted(flag, *groups))
+    return found
+
+
+def surplus(them: Sequence[Measured], score: float) -> tuple[float, float, float]:
+    """By how much more spectra of PF with at least this score show downflows than upflows, as a share; its interval."""
+    mine = [one for one in them if one.pf]
+    part, whole = [], []
+    for one in mine:
+        here, shown = one.values["score"] >= score, features.flags(one.values, np.inf)
+        part.append(int((shown["downflow"] & here).sum()) - int((shown["upflow"] & here).sum()))
+        whole.append(int(here.sum()))
+    return share(np.array(part), np.array(whole))
+
+
+def says(them: Sequence[Measured], seed: int = 0) -> list[Says]:
+    """What every feature says, the score last."""
+    pf = np.array([one.pf for one in them])
+    found = []
+    for name in (*features.UNITS, "score"):
+        medians = np.array([_median(one.values[name]) for one in them])
+        taus = np.array([tau(one, name) for one in them if one.pf])
+        there = taus[np.isfinite(taus)]
+
+        def of(places: np.ndarray, medians: np.ndarray = medians) -> float:
+            return area(medians[places][pf[places]], medians[places][~pf[places]])
+
+        def mean(places: np.ndarray, there: np.ndarray = there) -> float:
+            return float(there[places].mean())
+
+        everyone = np.arange(len(them))
+        rises = (float(there.mean()), *interval(len(there), mean, seed=seed)) if len(there) else (np.nan,) * 3
+        found.append(Says(name, (of(everyone), *interval(pf.astype(int), of, seed=seed)), rises, _planted(them, name)))
+    return found
+
+
+def tau(one: Measured, name: str) -> float:
+    """Kendall's tau of a feature's mean over each raster against time; NaN with fewer than ``LEAST`` rasters."""
+    known = np.isfinite(one.values[name])
+    counts = np.bincount(one.repeat[known], minlength=len(one.minutes))
+    sums = np.bincount(one.repeat[known], weights=one.values[name][known], minlength=len(one.minutes))
+    there = counts > 0
+    if there.sum() < LEAST or not np.ptp(sums[there] / counts[there]):
+        return np.nan
+    return float(kendalltau(one.minutes[there], sums[there] / counts[there]).statistic)
+
+
+def rising(them: Sequence[Measured], name: str) -> float:
+    """The one-sided p that a feature rises on the way to the flare, over PF observations."""
+    return above_zero(np.array([tau(one, name) for one in them if one.pf]))
+
+
+def area(one: np.ndarray, other: np.ndarray) -> float:
+    """The probability that a value of one (n,) lies above one of other (m,), a tie counting half (ROC AUC); those
+    that are not finite are left out, and it is NaN where none is left."""
+    one, other = one[np.isfinite(one)], other[np.isfinite(other)]
+    if not len(one) or not len(other):
+        return np.nan
+    ranks = rankdata(np.concatenate([one, other]))[: len(one)].sum()
+    return float((ranks - len(one) * (len(one) + 1) / 2) / (len(one) * len(other)))
+
+
+def _planted(them: Sequence[Measured], name: str) -> float:
+    kinds = [one.kind for one in them if one.pf and one.kind is not None]
+    if name not in features.UNITS or not kinds:
+        return np.nan
+    kind = np.concatenate(kinds)
+    values = np.concatenate([one.values[name] for one in them if one.pf and one.kind is not None])
+    return area(values[kind > 0], values[kind == 0])
+
+
+def _broad(them: Sequence[Measured]) -> float:
+    widths = [one.values["width"] for one in them if not one.pf]
+    return float(np.nanquantile(np.concatenate(widths), BROAD)) if widths else np.nan
+
+
+def _median(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else np.nan
