@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo real test test-slow bench-data bench-explain bench-ingest bench-swarm lint types format clean
+.PHONY: help setup demo paper real test test-slow bench-data bench-explain bench-ingest bench-swarm lint types format clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ demo: .venv/installed  ## Simulate a small Sun, train, explain, report: ends wit
 	$(BIN)/python train.py name=demo
 	$(BIN)/python explain.py run=runs/demo
 	$(BIN)/python report.py run=runs/demo
+
+paper: .venv/installed  ## Redo the whole study on the simulated Sun, section by section: ends with the path of the report
+	$(BIN)/python experiments/paper.py
 
 real: .venv/installed  ## Download and ingest the paper's observations (says first how much and how long); goes on where it was
 	$(BIN)/python ingest.py source=archive source.resolve=hek source.goes=fido
