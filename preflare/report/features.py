@@ -4,6 +4,7 @@ All but the intensity are of normalised spectra, on the first core of the line; 
 where matter falls.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -92,7 +93,7 @@ def measure(spectra: np.ndarray, intensity: np.ndarray, line: Line, emission: Em
     return {name: found[name] for name in UNITS}
 
 
-def flags(measured: dict[str, np.ndarray], broad: float) -> dict[str, np.ndarray]:
+def flags(measured: Mapping[str, np.ndarray], broad: float) -> dict[str, np.ndarray]:
     """What of ``FLAGS`` holds, each (n,) bool. broad: the width in km/s from which a profile is broad."""
     return {
         "downflow": measured["bisector"] > FLOW,

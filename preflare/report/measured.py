@@ -106,10 +106,14 @@ def says(them: Sequence[Measured], seed: int = 0) -> list[Says]:
     for name in (*features.UNITS, "score"):
         medians = np.array([_median(one.values[name]) for one in them])
         taus = np.array([tau(one, name) for one in them if one.pf])
-        there = taus[np.isfinite(taus)]
+        there, known = taus[np.isfinite(taus)], np.isfinite(medians)
+        # As ``area`` of those drawn, for many draws.
+        above = (medians[:, None] > medians) + 0.5 * (medians[:, None] == medians)
 
-        def of(places: np.ndarray, medians: np.ndarray = medians) -> float:
-            return area(medians[places][pf[places]], medians[places][~pf[places]])
+        def of(places: np.ndarray, above: np.ndarray = above, known: np.ndarray = known) -> float:
+            places = places[known[places]]
+            pairs = above[places[pf[places]]][:, places[~pf[places]]]
+            return float(pairs.mean()) if pairs.size else np.nan
 
         def mean(places: np.ndarray, there: np.ndarray = there) -> float:
             return float(there[places].mean())

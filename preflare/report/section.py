@@ -37,6 +37,13 @@ class Verdict(StrEnum):
     NOT_REPRODUCED = "not reproduced"
 
 
+def judge(origin: str, good: bool) -> Verdict:
+    """The verdict on what was tested on shards of this origin, good or not."""
+    if origin == "level2":
+        return Verdict.REPRODUCED if good else Verdict.NOT_REPRODUCED
+    return Verdict.RECOVERS if good else Verdict.DOES_NOT
+
+
 @dataclass(frozen=True)
 class Claim:
     """paper: where it is, such as "Fig. 10". claim: what the paper says. found: what this run gives, with its numbers.

@@ -83,3 +83,10 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     (tmp_path / "section.json").write_text('{"schema": 99}')
     with pytest.raises(RunError, match="schema 99"):
         section.read(tmp_path)
+
+
+def test_what_is_simulated_is_never_judged_reproduced() -> None:
+    assert section.judge("simulation", True) is Verdict.RECOVERS
+    assert section.judge("simulation", False) is Verdict.DOES_NOT
+    assert section.judge("level2", True) is Verdict.REPRODUCED
+    assert section.judge("level2", False) is Verdict.NOT_REPRODUCED

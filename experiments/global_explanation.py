@@ -1,0 +1,427 @@
+"""Section 8.3 of the paper: what the networks look for, over all spectra (Fig. 16), and what it says (8.4).
+
+python experiments/global_explanation.py sweep=runs/paper_splits                 spectra with a score of 0.9 or more
+python experiments/global_explanation.py sweep=runs/paper_splits method=hirescam another method's maxima
+
+Intervals and p-values are over observations: spectra of one are not independent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra.utils import instantiate
+from omegaconf import MISSING, DictConfig
+from scipy.stats import spearmanr
+
+from preflare.checks import check_choice, check_number
+from preflare.command import verb
+from preflare.errors import ConfigError, RunError
+from preflare.explain import ensemble
+from preflare.figures import global_histogram, if_and_when, kinds, shares
+from preflare.report import explained, measured, quiet_rises, sample
+from preflare.report import global_explanation as found_in
+from preflare.report.experiment import conclude
+from preflare.report.explained import Explained
+from preflare.report.features import Emission
+from preflare.report.global_explanation import Planted
+from preflare.report.measured import Counted, Measured, Says
+from preflare.report.quiet_rises import Rises
+from preflare.report.sample import Sample
+from preflare.report.section import Claim, Plot, Section, Verdict, judge
+from preflare.report.spectra import METHODS
+from preflare.report.tables import Table
+from preflare.sun.line import Line
+from preflare.sun.observation import Label
+from preflare.sun.simulation.precursor import Precursor
+
+CHANCE = 0.05
+# Of the intensities, the shares whose spectra are shown as bright and as faint.
+FIFTH = 0.2
+
+
+@dataclass
+class Data:
+    """Where the shards are."""
+
+    root: str | None = None
+
+
+@dataclass
+class Config:
+    """The keys of conf/global_explanation.yaml; any other is refused."""
+
+    sweep: str = MISSING
+    score: Any = MISSING
+    method: str = MISSING
+    emission: Any = MISSING
+    metals: list[str] = field(default_factory=list)
+    data: Data = field(default_factory=Data)
+    output: str = MISSING
+
+
+@verb("global_explanation", Config)
+def main(config: DictConfig) -> None:
+    """Collect maxima and features, compare them with chance and with what was planted, draw and tell."""
+    score = check_number("score", config.score, 0, 1)
+    method = str(check_choice("method", config.method, tuple(METHODS)))
+    by = ensemble.read(Path(config.sweep))
+    line = instantiate(by.runs[0].config.line)
+    emission = Emission(**config.emission)
+    emission.check(line)
+    unknown = sorted(set(config.metals) - set(line.features))
+    if unknown or not config.metals:
+        known = ", ".join(line.features)
+        raise ConfigError(f"metals is {list(config.metals)}, expected one or more of line.features: {known}.")
+    root = Path(config.data.root or by.runs[0].config.data.root)
+    them = explained.open_all(by.folder.cubes, root)
+    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    conclude(config, inputs, lambda: make(them, line, score, method, emission, list(config.metals)))
+
+
+def make(
+    them: Sequence[Explained], line: Line, score: float, method: str, emission: Emission, metals: Sequence[str]
+) -> Section:
+    """The section."""
+    if len({one.label for one in them} & {Label.AR, Label.PF}) < 2:
+        raise RunError("The cubes are of one class, expected PF and AR to compare. Explain the others: explain.py")
+    origin = them[0].shard.header.origin
+    note = "the simulated Sun" if origin == "simulation" else ""
+    everyone = sample.gather(them, line, method)
+    high = everyone.where(everyone.flaring & (everyone.score >= score))
+    if not len(high.score):
+        top = everyone.score[everyone.flaring].max(initial=0)
+        raise RunError(
+            f"No explained PF spectrum has a score of {score} or more; the highest is {top:.2f}. Lower score."
+        )
+    looks = [measured.measure(one, line, emission) for one in them]
+    counted, says = measured.count(looks, score), measured.says(looks)
+    rises = [quiet_rises.count(one, line) for one in them]
+    planted = [] if high.truth is None else found_in.planted(high, high.truth)
+    owners = len(np.unique(high.owner))
+    where = {one.region: one for one in found_in.by_region(high, line)}
+    strongest = max((one for name, one in where.items() if name != "elsewhere"), key=lambda one: one.share)
+    plots = [_histogram(everyone, high, line, score, method, note)]
+    if planted:
+        plots.append(_kinds(high, planted, line, note))
+    plots += [_features(counted, score, note), _scatter(says, note)]
+    tables = {"Where the maxima are": _regions(them, line, score, method), "Features": _counts(counted, score)}
+    if planted:
+        tables["Maxima and planted precursors"] = _planted(planted)
+    tables |= {
+        "Metallic lines and intensity, within PF observations": _metals(everyone, line, metals),
+        "If and when": _says(says, looks),
+        "Scores that rise while intensity and X-rays are flat": _rises(rises),
+    }
+    return Section(
+        name="global_explanation",
+        title="Global explanation",
+        paper="Sects. 8.3 and 8.4, Fig. 16",
+        lead=f"{len(high.score):,} explained spectra of {owners} of {int(everyone.pf.sum())} PF observations have a "
+        f"score of {score:g} or more. Of their maximum attributions, weighted by size, {strongest.share:.0%} "
+        f"[{strongest.low:.0%}, {strongest.high:.0%}] lie at {strongest.region}, which holds "
+        f"{strongest.chance:.1%} of the wavelengths.",
+        origin=origin,
+        plots=plots,
+        tables=tables,
+        claims=_claims(everyone, high, looks, says, rises, planted, line, score, metals, origin),
+        warnings=[
+            "Intervals and p-values are over observations, of which few have high scores: "
+            f"{owners} hold all that is explained here.",
+            "Maxima are of attributions as computed, neither smoothed nor shifted; a spectrum counts by the size of "
+            "its maximum.",
+        ],
+    )
+
+
+def _histogram(everyone: Sample, high: Sample, line: Line, score: float, method: str, note: str) -> Plot:
+    weight = found_in.histogram(high)
+    pf = everyone.flaring
+    bright, faint = np.quantile(everyone.intensity[pf], (1 - FIFTH, FIFTH))
+    top = line.wavelength[int(weight.argmax())]
+    unseen = ~np.any(np.nan_to_num(everyone.attributions) != 0, axis=0)
+    return Plot(
+        "histogram",
+        "Where attributions are largest",
+        f"Maximum attributions ({METHODS[method]}) of {len(high.score):,} PF spectra with a score of {score:g} or "
+        f"more, summed at their wavelengths: {weight.max():.0%} of the weight is at {top:.2f} Å. Below, the fifths of "
+        f"PF spectra of highest (from {bright:.0f} DN/s) and lowest intensity (to {faint:.0f} DN/s): divided by their "
+        "maximum, bright spectra have a low continuum, in which metallic lines are shallow. No network sees the "
+        "wavelengths in grey.",
+        global_histogram.draw(
+            line.wavelength,
+            weight,
+            {
+                f"PF, score {score:g} or more": high.spectra.mean(axis=0),
+                "PF": everyone.spectra[pf].mean(axis=0),
+                "AR": everyone.spectra[~pf].mean(axis=0),
+            },
+            {
+                "faintest fifth of PF": everyone.spectra[pf & (everyone.intensity <= faint)].mean(axis=0),
+                "brightest fifth of PF": everyone.spectra[pf & (everyone.intensity >= bright)].mean(axis=0),
+            },
+            {**line.cores, **line.features},
+            unseen,
+            note,
+        ),
+    )
+
+
+def _kinds(high: Sample, planted: Sequence[Planted], line: Line, note: str) -> Plot:
+    assert high.truth is not None
+    rows = {}
+    for one in planted[1:]:
+        here = high.truth.kind == Precursor[one.kind.upper().replace(" ", "_")]
+        rows[f"{one.kind}: {one.hits:.0%} of {one.spectra} on what changed, {one.anywhere:.0%} by chance"] = (
+            found_in.histogram(high.where(here)),
+            high.truth.after[here].mean(axis=0),
+        )
+    whole = planted[0]
+    return Plot(
+        "kinds",
+        "Maxima of each kind of precursor",
+        f"Maximum attributions (red) of spectra with each kind that the simulation put in, over the share of these "
+        f"spectra it changed (blue). Of all, {whole.hits:.0%} of the maxima are on changed wavelengths, "
+        f"{whole.anywhere:.0%} by chance (p = {whole.p:.4f} over {whole.observations} observations).",
+        kinds.draw(line.wavelength, rows, {**line.cores, **line.features}, note),
+    )
+
+
+def _features(counted: Sequence[Counted], score: float, note: str) -> Plot:
+    told = "; ".join(f"{one.flag} {one.high[0]:.0%} against {one.ar[0]:.0%}" for one in counted)
+    return Plot(
+        "features",
+        "What high-score spectra look like",
+        f"Shares of spectra that show a feature, with 95% intervals over observations. PF from a score of {score:g} "
+        f"against AR: {told}.",
+        shares.draw(
+            [one.flag for one in counted],
+            {
+                f"PF, score {score:g} or more": np.array([one.high for one in counted]),
+                "PF": np.array([one.pf for one in counted]),
+                "AR": np.array([one.ar for one in counted]),
+            },
+            "spectra (%)",
+            note,
+        ),
+    )
+
+
+def _scatter(says: Sequence[Says], note: str) -> Plot:
+    whether, when = _beyond_chance(says)
+    return Plot(
+        "if_and_when",
+        "Which features say if, and which say when",
+        "Medians of observations, PF against AR, beside Kendall's tau of raster means in the window, averaged over "
+        f"PF observations; 95% intervals over observations. If: {', '.join(whether) or 'none'}. When: "
+        f"{', '.join(when) or 'none'}.",
+        if_and_when.draw(
+            [one.feature for one in says],
+            np.array([one.area for one in says]),
+            np.array([one.tau for one in says]),
+            note,
+        ),
+    )
+
+
+def _regions(them: Sequence[Explained], line: Line, score: float, method: str) -> Table:
+    """The share of maxima in each region, a column for every method that all cubes hold."""
+    there = [name for name in METHODS if all(name in one.cube.names for one in them)]
+    there.sort(key=lambda name: name != method)
+    columns = []
+    for name in there:
+        other = sample.gather(them, line, name)
+        columns.append(found_in.by_region(other.where(other.flaring & (other.score >= score)), line))
+    rows = []
+    for place, one in enumerate(columns[0]):
+        cells = [_interval(column[place].share, column[place].low, column[place].high) for column in columns]
+        rows.append((one.region, f"{one.chance:.1%}", *cells))
+    return Table(("region", "by chance", *(METHODS[name] for name in there)), tuple(rows))
+
+
+def _counts(counted: Sequence[Counted], score: float) -> Table:
+    rows = tuple((one.flag, *(_interval(*group) for group in (one.high, one.pf, one.ar))) for one in counted)
+    return Table(("feature", f"PF, score {score:g} or more", "PF", "AR"), rows)
+
+
+def _planted(planted: Sequence[Planted]) -> Table:
+    rows = []
+    for one in planted:
+        others = f"{one.others:.0%}" if np.isfinite(one.others) else ""
+        shown = (f"{one.hits:.0%}", f"{one.anywhere:.0%}", f"{one.p:.4f}", others)
+        rows.append((one.kind, f"{one.spectra:,}", str(one.observations), *shown))
+    head = ("kind", "spectra", "observations", "on what changed", "by chance", "p", "maxima of other kinds")
+    return Table(head, tuple(rows))
+
+
+def _metals(everyone: Sample, line: Line, metals: Sequence[str]) -> Table:
+    pf = everyone.where(everyone.flaring)
+    bright = np.log(pf.intensity)
+    first, last = line.continuum
+    continuum = pf.spectra[:, (line.wavelength >= first) & (line.wavelength <= last)].mean(axis=1)
+    rows = [("pseudo-continuum", _correlation(pf, continuum, bright), "")]
+    for name in metals:
+        place = line.features[name]
+        depth = found_in.depth(pf.spectra, line.wavelength, place)
+        said = np.nan_to_num(pf.attributions[:, found_in.near(line.wavelength, [place])]).sum(axis=1)
+        rows.append((f"{name}, {place:.2f} Å", _correlation(pf, depth, bright), _correlation(pf, said, bright)))
+    return Table(("", "level or depth, with intensity", "attribution, with intensity"), tuple(rows))
+
+
+def _says(says: Sequence[Says], looks: Sequence[Measured]) -> Table:
+    rows = []
+    for one in says:
+        planted = f"{one.planted_area:.2f}" if np.isfinite(one.planted_area) else ""
+        p = f"{measured.rising(looks, one.feature):.3f}" if np.isfinite(one.tau[0]) else ""
+        rows.append((one.feature, _interval(*one.area, percent=False), _interval(*one.tau, percent=False), p, planted))
+    head = ("feature", "if: AUC of medians", "when: mean tau", "p of a rise", "AUC of planted precursors")
+    return Table(head, tuple(rows))
+
+
+def _rises(rises: Sequence[Rises]) -> Table:
+    rows = []
+    for pf in (True, False):
+        up, down, p = quiet_rises.together(rises, pf)
+        mine = [one for one in rises if one.pf is pf]
+        rows.append(
+            (
+                "PF" if pf else "AR",
+                str(sum(one.flat > 0 for one in mine)),
+                f"{sum(one.places for one in mine):,}",
+                f"{sum(one.flat for one in mine):,}",
+                _interval(*up),
+                _interval(*down),
+                f"{p:.3f}" if np.isfinite(p) else "",
+            )
+        )
+    return Table(("", "observations", "places", "flat", "rise", "fall", "p of more rises than falls"), tuple(rows))
+
+
+def _claims(
+    everyone: Sample,
+    high: Sample,
+    looks: Sequence[Measured],
+    says: Sequence[Says],
+    rises: Sequence[Rises],
+    planted: Sequence[Planted],
+    line: Line,
+    score: float,
+    metals: Sequence[str],
+    origin: str,
+) -> list[Claim]:
+    return [
+        _places(high, planted, line, origin),
+        _proxy(everyone, line, metals, origin),
+        _flows(looks, score, origin),
+        _quiet(rises, origin),
+        _if_and_when(says, origin),
+    ]
+
+
+def _places(high: Sample, planted: Sequence[Planted], line: Line, origin: str) -> Claim:
+    named = [one for one in found_in.by_region(high, line) if one.region != "elsewhere"]
+    above = [one.region for one in named if one.low > one.chance]
+    found = f"Above chance: {', '.join(above) or 'none'}."
+    truth, good = "", len(above) > 0
+    if planted:
+        known = [one for one in planted[1:] if one.p < CHANCE]
+        found += (
+            f" {planted[0].hits:.0%} of maxima are on wavelengths that the precursor changed (p = {planted[0].p:.4f}), "
+            f"above chance for {', '.join(one.kind for one in known) or 'no kind'}."
+        )
+        truth = f"{planted[0].anywhere:.0%} of the wavelengths of these spectra changed"
+        good = planted[0].p < 0.01
+    claim = "High scores rest on the cores and either side of them, the triplet and metallic lines."
+    return Claim("Sect. 8.3, Fig. 16", claim, found, truth, judge(origin, good))
+
+
+def _proxy(everyone: Sample, line: Line, metals: Sequence[str], origin: str) -> Claim:
+    pf = everyone.where(everyone.flaring)
+    depths = {name: found_in.depth(pf.spectra, line.wavelength, line.features[name]) for name in metals}
+    bright = np.log(pf.intensity)
+    value, low, high = found_in.correlation(pf, np.mean(list(depths.values()), axis=0), bright)
+    each = ", ".join(f"{name} {found_in.correlation(pf, depth, bright)[0]:.2f}" for name, depth in depths.items())
+    verdict = judge(origin, high < 0) if np.isfinite(value) else Verdict.NEEDS_REAL
+    return Claim(
+        "Sect. 8.3, Fig. 16, lower panel",
+        "Metallic lines are a proxy for the intensity that normalisation takes away: bright spectra have a flat, low "
+        "continuum.",
+        f"Rank correlation of their mean depth with intensity within observations: {value:.2f} [{low:.2f}, {high:.2f}] "
+        f"({each}).",
+        "" if origin == "level2" else "a continuum that hardly follows the core's intensity",
+        verdict,
+    )
+
+
+def _flows(looks: Sequence[Measured], score: float, origin: str) -> Claim:
+    value, low, high = measured.surplus(looks, score)
+    truth, good = "", low > 0
+    chosen = [one.kind[one.values["score"] >= score] for one in looks if one.pf and one.kind is not None]
+    if chosen:
+        kind = np.concatenate(chosen)
+        red, blue = (float((kind == flow).mean()) for flow in (Precursor.RED_WING, Precursor.BLUE_WING))
+        truth = f"{red:.0%} downflows, {blue:.0%} upflows among these"
+        good = (low > 0) == (red > blue)
+    return Claim(
+        "Sect. 8.1",
+        "Downflows are more common than upflows.",
+        f"Of spectra with a score of {score:g} or more, {value:.0%} more [{low:.0%}, {high:.0%}] show downflows.",
+        truth,
+        judge(origin, good),
+    )
+
+
+def _quiet(rises: Sequence[Rises], origin: str) -> Claim:
+    up, down, p = quiet_rises.together(rises, True)
+    claim = "At some slit places the score rises while intensity and X-rays stay flat."
+    if not np.isfinite(p):
+        found = "Nowhere are intensity and X-rays flat for long enough to tell."
+        return Claim("Sect. 8.2", claim, found, "", Verdict.NEEDS_REAL)
+    return Claim(
+        "Sect. 8.2",
+        claim,
+        f"Of flat places of PF {up[0]:.0%} rise and {down[0]:.0%} fall, p = {p:.3f} that chance gives as many more.",
+        "" if origin == "level2" else "precursors that grow more frequent where intensity need not change",
+        judge(origin, p < CHANCE),
+    )
+
+
+def _if_and_when(says: Sequence[Says], origin: str) -> Claim:
+    claim = "Some features say whether a flare comes, others when."
+    whether, when = _beyond_chance(says)
+    found = f"If: {', '.join(whether) or 'none'}; when: {', '.join(when) or 'none'}."
+    known = [one for one in says if np.isfinite([one.planted_area, one.area[0], one.tau[0]]).all()]
+    if len(known) < 4:
+        good = bool(whether) and bool(when)
+        return Claim("Sect. 8.4", claim, found, "", judge(origin, good) if origin == "level2" else Verdict.NEEDS_REAL)
+    put_in = [one.planted_area for one in known]
+    agree = [spearmanr(put_in, [getattr(one, name)[0] for one in known]) for name in ("area", "tau")]
+    found += (
+        f" Over features, what precursors change goes with if (rank correlation {agree[0].statistic:.2f}, "
+        f"p = {agree[0].pvalue:.3f}) and with when ({agree[1].statistic:.2f}, p = {agree[1].pvalue:.3f})."
+    )
+    good = all(one.statistic > 0 and one.pvalue < CHANCE for one in agree)
+    return Claim("Sect. 8.4", claim, found, "the same precursors say both", judge(origin, good))
+
+
+def _beyond_chance(says: Sequence[Says]) -> tuple[list[str], list[str]]:
+    """The features whose interval leaves chance: those that say if, and those that say when."""
+    whether = [one.feature for one in says if one.area[1] > 0.5 or one.area[2] < 0.5]
+    return whether, [one.feature for one in says if one.tau[1] > 0 or one.tau[2] < 0]
+
+
+def _correlation(part: Sample, one: np.ndarray, other: np.ndarray) -> str:
+    value, low, high = found_in.correlation(part, one, other)
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]" if np.isfinite(value) else ""
+
+
+def _interval(value: float, low: float, high: float, percent: bool = True) -> str:
+    if not np.isfinite(value):
+        return ""
+    return f"{value:.1%} [{low:.1%}, {high:.1%}]" if percent else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+
+
+if __name__ == "__main__":
+    main()
