@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from preflare.model.loss import CrossEntropy, Loss
 from preflare.model.swarm import loops
 from preflare.model.swarm.layout import Layout
+from preflare.model.swarm.operations import Program
 from preflare.model.swarm.optimizers import StackedAdam, StackedAdamW, StackedOptimizer, StackedSGD
 from preflare.model.swarm.program import program
 from preflare.model.swarm.streams import GOLDEN, mix
@@ -43,7 +44,7 @@ class Compiled:
     table, names, rows: of ``program``. penalties: (member,) float64, L2.
     """
 
-    def __init__(self, table: loops.Program, names: Sequence[str], rows: int, penalties: np.ndarray) -> None:
+    def __init__(self, table: Program, names: Sequence[str], rows: int, penalties: np.ndarray) -> None:
         self.table = table
         self.names = names
         self.rows = rows

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from preflare.model.swarm import loops
+from preflare.model.swarm import operations
 from preflare.model.swarm.layout import Layout
-from preflare.model.swarm.loops import Program
+from preflare.model.swarm.operations import Program
 from preflare.model.swarm.streams import dropouts
 
 # Names and layers, in the order in which they are called.
@@ -69,7 +69,7 @@ class Step:
     @property
     def margin(self) -> int:
         """Rows of zeros before and after a channel of outputs, so that the slopes of inputs may read on."""
-        if self.kind != loops.CONVOLUTION:
+        if self.kind != operations.CONVOLUTION:
             return 0
         return max(-(-self.kernel // self.stride) - 1, self.phase - self.outputs)
 
@@ -95,7 +95,7 @@ class Rows:
 
 
 def steps(network: nn.Module, points: int) -> list[Step] | None:
-    """The network as operations that ``loops`` knows; None if it is another. It ends in two logits."""
+    """The network as operations that ``layers`` knows; None if it is another. It ends in two logits."""
     found: list[Step] = []
     channels, length, flat, flattened = 1, points, False, False
     for name, layer in calls(network, points) or []:
@@ -126,11 +126,11 @@ def _step(name: str, layer: Any, channels: int, length: int, flat: bool, flatten
             kernel, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
             outputs = (length + 2 * padding - kernel) // stride + 1
             sizes = (channels, length, layer.out_channels, outputs, flattened)
-            return Step(loops.CONVOLUTION, name, layer, *sizes, kernel, stride, padding)
+            return Step(operations.CONVOLUTION, name, layer, *sizes, kernel, stride, padding)
         case nn.Linear() if flat and type(layer) is nn.Linear:
-            return Step(loops.CONVOLUTION, name, layer, channels, 1, layer.out_features, 1, flattened)
+            return Step(operations.CONVOLUTION, name, layer, channels, 1, layer.out_features, 1, flattened)
         case nn.ReLU() if type(layer) is nn.ReLU:
-            return Step(loops.RELU, *same)
+            return Step(operations.RELU, *same)
         case nn.MaxPool1d() if not flat and type(layer) is nn.MaxPool1d:
             kernel, stride, padding, dilation = (
                 value[0] if isinstance(value, tuple) else value
@@ -138,12 +138,12 @@ def _step(name: str, layer: Any, channels: int, length: int, flat: bool, flatten
             )
             if (stride, padding, dilation, layer.ceil_mode) != (kernel, 0, 1, False):
                 return None
-            return Step(loops.POOL, name, layer, channels, length, channels, length // kernel, flattened, kernel)
+            return Step(operations.POOL, name, layer, channels, length, channels, length // kernel, flattened, kernel)
         case nn.BatchNorm1d() if type(layer) is nn.BatchNorm1d:
             usual = layer.affine and layer.track_running_stats and layer.momentum is not None
-            return Step(loops.NORMALISATION, *same) if usual else None
+            return Step(operations.NORMALISATION, *same) if usual else None
         case nn.Dropout() if type(layer) is nn.Dropout:
-            return Step(loops.DROPOUT, *same)
+            return Step(operations.DROPOUT, *same)
     return None
 
 
@@ -165,7 +165,7 @@ def activations(found: Sequence[Step], points: int) -> list[Rows]:
 
 
 def program(network: nn.Module, layout: Layout, points: int) -> tuple[Program, list[str], int] | None:
-    """The network's operations, its normalisations' names, and the rows of room needed; None if ``loops`` cannot."""
+    """The network's operations, its normalisations' names, and the rows of room needed; None if ``layers`` cannot."""
     found = steps(network, points)
     if found is None:
         return None
@@ -174,38 +174,39 @@ def program(network: nn.Module, layout: Layout, points: int) -> tuple[Program, l
     shifts: list[int] = []
     entries: list[int] = []
     phases: list[tuple[int, int]] = []
-    ops = np.zeros((len(found), loops.COLUMNS), dtype=np.int64)
-    numbers = np.zeros((len(found), loops.NUMBERS))
+    ops = np.zeros((len(found), operations.COLUMNS), dtype=np.int64)
+    numbers = np.zeros((len(found), operations.NUMBERS))
     for k, (step, op) in enumerate(zip(found, ops, strict=True)):
         # A list of features has one row each.
         read = Rows(rows[k].start, 1, 0, 1, step.before) if step.flattened else rows[k]
         written = rows[k + 1]
-        op[: loops.IN] = step.kind, step.before, step.length, step.after, step.outputs
-        op[loops.IN : loops.WEIGHT] = (
+        op[: operations.IN] = step.kind, step.before, step.length, step.after, step.outputs
+        op[operations.IN : operations.WEIGHT] = (
             *(read.start, read.stride, read.pad, read.phase),
             *(written.start, written.stride, written.pad, written.phase),
         )
-        op[loops.KERNEL] = step.kernel
-        if step.kind in (loops.CONVOLUTION, loops.NORMALISATION):
-            op[loops.WEIGHT] = layout.starts[f"{step.name}.weight"]
-            op[loops.BIAS] = layout.starts.get(f"{step.name}.bias", -1)
-        if step.kind == loops.CONVOLUTION:
-            op[loops.EACH], op[loops.TAP], op[loops.PHASE] = step.before * step.kernel, len(shifts), len(phases)
+        op[operations.KERNEL] = step.kernel
+        if step.kind in (operations.CONVOLUTION, operations.NORMALISATION):
+            op[operations.WEIGHT] = layout.starts[f"{step.name}.weight"]
+            op[operations.BIAS] = layout.starts.get(f"{step.name}.bias", -1)
+        if step.kind == operations.CONVOLUTION:
+            op[operations.EACH] = step.before * step.kernel
+            op[operations.TAP], op[operations.PHASE] = len(shifts), len(phases)
             _taps(step, read, written, shifts, entries, phases)
-        elif step.kind == loops.NORMALISATION:
-            op[loops.RUNNING] = running
-            numbers[k, loops.MOMENTUM], numbers[k, loops.EPSILON] = step.layer.momentum, step.layer.eps
+        elif step.kind == operations.NORMALISATION:
+            op[operations.RUNNING] = running
+            numbers[k, operations.MOMENTUM], numbers[k, operations.EPSILON] = step.layer.momentum, step.layer.eps
             running += 2 * step.before
-        elif step.kind == loops.DROPOUT:
-            op[loops.DRAWN], op[loops.LAYER] = room, drops.index(step.layer)
-            numbers[k, loops.PROBABILITY] = step.layer.p
+        elif step.kind == operations.DROPOUT:
+            op[operations.DRAWN], op[operations.LAYER] = room, drops.index(step.layer)
+            numbers[k, operations.PROBABILITY] = step.layer.p
             room += step.before * step.length
     penalised = np.zeros(layout.width)
     for name, shape in zip(layout.names, layout.shapes, strict=True):
         penalised[layout.starts[name] : layout.starts[name] + shape.numel()] = len(shape) > 1
     inputs = np.array([rows[0].at(0, point) for point in range(points)])
     table = Program(ops, numbers, np.array(shifts), np.array(entries), np.array(phases), inputs, penalised)
-    return table, [step.name for step in found if step.kind == loops.NORMALISATION], room
+    return table, [step.name for step in found if step.kind == operations.NORMALISATION], room
 
 
 def _taps(

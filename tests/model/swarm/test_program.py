@@ -10,7 +10,7 @@ from preflare.model.convnet import ConvNet
 from preflare.model.deep_convnet import DeepConvNet
 from preflare.model.fnn import FNN
 from preflare.model.swarm.layout import Layout
-from preflare.model.swarm.loops import CONVOLUTION, EACH, KIND, OUTPUTS, POOL, RELU, TAP
+from preflare.model.swarm.operations import CONVOLUTION, EACH, KIND, OUTPUTS, POOL, RELU, TAP
 from preflare.model.swarm.program import activations, calls, program, steps
 
 POINTS = 60
