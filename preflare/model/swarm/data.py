@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from preflare.data.batches import permutation
 from preflare.data.datamodule import GIB, FlareDataModule, candidates, read_spectra, usable
-from preflare.data.partition import Partition, Partitioner
+from preflare.data.partition import Division, Partition
 from preflare.data.shard import Shard
 from preflare.model.swarm import CannotSwarm
 
@@ -71,7 +71,7 @@ class SwarmData(pl.LightningDataModule):
             return
         found = candidates(self.members[0].root, self.members[0].line)
         headers = [shard.header for shard in found]
-        partitions: dict[Partitioner, Partition] = {}
+        partitions: dict[Division, Partition] = {}
         for member in self.members:
             member.partitioner.observations(headers)
         clean = {shard.name: usable(shard, self.members[0].line) for shard in found}
