@@ -120,7 +120,8 @@ def _row(root: Path, folder: RunFolder) -> dict[str, Any]:
             "restarts": len(record["attempts"]) - 1,
             "dead": record["dead"],
             "seconds": record["seconds"],
-            **{f"{side}/{name}": v for side, scores in record["metrics"].items() for name, v in scores.items()},
+            **_by_side(record["metrics"]),
+            **_by_side(tables.averaged(record), "averaged/"),
         }
     if folder.failure_file.is_file():
         failure = json.loads(folder.failure_file.read_text())
@@ -130,12 +131,19 @@ def _row(root: Path, folder: RunFolder) -> dict[str, Any]:
     return row
 
 
+def _by_side(metrics: Mapping[str, Mapping[str, float | None]], prefix: str = "") -> dict[str, float | None]:
+    return {f"{prefix}{side}/{name}": value for side, scores in metrics.items() for name, value in scores.items()}
+
+
 def _effective(overrides: Sequence[str]) -> tuple[str, ...]:
     return jobs(overrides)[0]
 
 
 def write(root: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """summary.csv: seed, partition.seed, every other key that differs between the runs, then the metrics."""
+    """summary.csv: seed, partition.seed, every other key that differs between the runs, then the metrics.
+
+    Those of averaged weights, if any run has them, are in columns that begin with averaged/.
+    """
     path = root / "summary.csv"
     configs = [row["config"] for row in rows if row["config"]]
     keys = sorted({key for config in configs for key in config if has_effect(key)} - set(ALWAYS))

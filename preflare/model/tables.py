@@ -27,7 +27,10 @@ CHOSEN_BY_TEST = (
 
 
 def skill(record: Mapping[str, Any]) -> Table:
-    """The closing table of a run: a column per side, skill at the best epoch, spectra and observations."""
+    """The closing table of a run: a column per side, skill at the best epoch, spectra and observations.
+
+    With callbacks=swa or annealing, a second column per side, of the averaged weights.
+    """
     chosen_by = record["partition"]["chosen_by"]
     table = Table(
         title=f"Skill at epoch {record['best_epoch']} (from 0), the lowest loss on the {chosen_by} side",
@@ -37,11 +40,12 @@ def skill(record: Mapping[str, Any]) -> Table:
         min_width=60,
     )
     sides = record["metrics"]
+    columns = {**sides, **{f"{side}, averaged": scores for side, scores in averaged(record).items()}}
     table.add_column("")
-    for side in sides:
-        table.add_column(side, justify="right")
+    for column in columns:
+        table.add_column(column, justify="right")
     for name, title in SCORES.items():
-        table.add_row(title, *(number(sides[side][name]) for side in sides))
+        table.add_row(title, *(number(scores[name]) for scores in columns.values()))
     counts = record["partition"]["sides"]
     table.add_section()
     table.add_row("spectra", *(f"{sum(counts[side].values()):,}" for side in sides))
@@ -52,11 +56,20 @@ def skill(record: Mapping[str, Any]) -> Table:
 def line(record: Mapping[str, Any]) -> str:
     """A run in one line."""
     tss = number(record["metrics"]["test"]["tss"])
-    return f"TSS {tss} at epoch {record['best_epoch']}, {record['seconds']:.0f} s"
+    others = "".join(
+        f", averaged {number(scores['tss'])}" for side, scores in averaged(record).items() if side == "test"
+    )
+    return f"TSS {tss} at epoch {record['best_epoch']}{others}, {record['seconds']:.0f} s"
+
+
+def averaged(record: Mapping[str, Any]) -> Mapping[str, Mapping[str, float | None]]:
+    """Skill of the averaged weights, side -> scores; empty where there are none."""
+    found: Mapping[str, Any] = record.get("averaged") or {"metrics": {}}
+    return found["metrics"]
 
 
 def sweep(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The distribution of the test side's skill over the finished runs of a sweep."""
+    """The distribution of the test side's skill over the finished runs of a sweep, then that of averaged weights."""
     table = Table(
         title=f"{len(rows)} run{'s' * (len(rows) > 1)}, test side at each run's best epoch (from 0)",
         caption=CHOSEN_BY_TEST if any(row["chosen_by"] == "test" for row in rows) else None,
@@ -66,15 +79,24 @@ def sweep(rows: Sequence[Mapping[str, Any]]) -> Table:
     for column in ("", "mean", "sd", "min", "25%", "median", "75%", "max"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     scores = SCORES if "test/tss" in rows[0] else AUTOENCODER
-    for name, title in {**scores, "best_epoch": "best epoch"}.items():
-        key = name if name == "best_epoch" else f"test/{name}"
-        values = np.array([row[key] for row in rows if row[key] is not None], dtype=float)
+    titles = {f"test/{name}": title for name, title in scores.items()} | {"best_epoch": "best epoch"}
+    _add_distributions(table, rows, titles)
+    if any("averaged/test/tss" in row for row in rows):
+        table.add_section()
+        table.add_row("averaged weights")
+        _add_distributions(table, rows, {f"averaged/test/{name}": title for name, title in scores.items()})
+    return table
+
+
+def _add_distributions(table: Table, rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> None:
+    """A line for each key of titles that some row has a value of."""
+    for key, title in titles.items():
+        values = np.array([row[key] for row in rows if row.get(key) is not None], dtype=float)
         if not len(values):
             continue
         spread = values.std(ddof=1) if len(values) > 1 else None
         quantiles = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
         table.add_row(title, number(values.mean()), number(spread), *map(number, quantiles))
-    return table
 
 
 def number(value: float | None) -> str:

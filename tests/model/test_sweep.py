@@ -18,7 +18,7 @@ def config_of(seed: int, l2: float) -> DictConfig:
     )
 
 
-def finish(path: Path, seed: int, l2: float, tss: float | None) -> None:
+def finish(path: Path, seed: int, l2: float, tss: float | None, averaged: float | None = None) -> None:
     folder = RunFolder(path)
     config = config_of(seed, l2)
     folder.begin(config)
@@ -33,6 +33,7 @@ def finish(path: Path, seed: int, l2: float, tss: float | None) -> None:
             "dead": False,
             "seconds": 1.0,
             "metrics": {side: {**dict.fromkeys(SCORES, 0.5), "tss": tss} for side in ("train", "test")},
+            "averaged": None if averaged is None else {"metrics": {"test": dict.fromkeys(SCORES, averaged)}},
         }
     )
 
@@ -94,6 +95,24 @@ def test_summary_shows_any_other_swept_key(root: Path) -> None:
     table = rows(sweep.write(root, sweep.collect(root)))
     assert list(table[0])[:3] == ["seed", "partition.seed", "loss.l2"]
     assert {row["loss.l2"] for row in table} == {"0.1", "0.2"}
+
+
+def cells(text: str) -> list[str]:
+    (line,) = [line for line in text.splitlines() if "│ TSS" in line]
+    return [cell.strip() for cell in line.split("│")[2:-1]]
+
+
+def test_averaged_skill_has_columns_where_there_is_any(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = list(rows(sweep.write(root, sweep.collect(root)))[0])
+    assert not [column for column in columns if "averaged" in column]
+    finish(root / "seed-4", 4, 0.1, 0.25, averaged=0.375)
+    finish(root / "seed-5", 5, 0.1, 0.25, averaged=0.625)
+    table = rows(sweep.write(root, sweep.collect(root)))
+    assert [row["averaged/test/tss"] for row in table] == ["", "", "", "0.375", "0.625"]
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(root)}, "overrides": {"task": ["seed=1,4,5"]}}})
+    sweep.Summary().on_multirun_end(config)
+    before, after = capsys.readouterr().out.split("averaged weights")
+    assert [cells(text)[:3] for text in (before, after)] == [["0.250", "0.000", "0.250"], ["0.500", "0.177", "0.375"]]
 
 
 def test_the_end_of_a_sweep_names_what_failed_and_exits_with_1(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,19 @@ def test_skill_says_when_the_test_side_chose_the_epoch() -> None:
     assert "optimistic" in printed(tables.skill(record("test")))
 
 
+def test_averaged_weights_have_columns_of_their_own() -> None:
+    with_it = record("validation") | {"seconds": 3.0}
+    with_it["metrics"]["test"]["tss"] = 0.25
+    assert "averaged" not in printed(tables.skill(with_it)) + tables.line(with_it)
+    scores = dict.fromkeys(tables.SCORES, 0.5)
+    with_it["averaged"] = {"metrics": {"train": {**scores, "tss": 0.8}, "test": {**scores, "tss": 0.3}}}
+    text = printed(tables.skill(with_it))
+    (line,) = [line for line in text.splitlines() if "│ TSS" in line]
+    assert [cell.strip() for cell in line.split("│")[2:-1]] == ["0.750", "0.250", "0.800", "0.300"]
+    assert "train, averaged" in text and "test, averaged" in text
+    assert tables.line(with_it) == "TSS 0.250 at epoch 7, averaged 0.300, 3 s"
+
+
 def test_sweep_is_numpys_quantiles() -> None:
     values = [0.1, 0.4, 0.2, 0.9]
     rest = {"best_epoch": 3, "chosen_by": "validation"}
