@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra.utils import instantiate
 from torch import nn
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from preflare import run
@@ -28,40 +26,26 @@ def train(config, folder: Path) -> dict:
     return outcome
 
 
-def torchs_way(config) -> tuple[nn.Module, dict]:
-    """A plain loop with AveragedModel and update_bn; the averaged network and its losses."""
-    data = instantiate(config.data)
-    data.setup()
-    torch.manual_seed(config.seed)
-    network = instantiate(config.model).to(torch.float64)
-    averaged = AveragedModel(network)
-    optimizer = instantiate(config.optimizer)(network.parameters())
-    loader = data.train_dataloader()
-    first = int(config.callbacks.start * config.trainer.max_epochs)
-    for epoch in range(config.trainer.max_epochs):
-        loader.sampler.set_epoch(epoch)
-        if epoch >= first and config.callbacks.lr is not None:
-            optimizer.param_groups[0]["lr"] = config.callbacks.lr
-        network.train()
-        for spectra, labels in loader:
-            loss = functional.cross_entropy(network(spectra.double()), labels)
-            for parameter in network.parameters():
-                if parameter.ndim > 1:
-                    loss = loss + config.loss.l2 * (parameter**2).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        if epoch >= first:
-            averaged.update_parameters(network)
-    loader.sampler.set_epoch(0)
-    update_bn(((spectra.double(), labels) for spectra, labels in loader), averaged)
-    averaged.eval()
-    with torch.no_grad():
-        losses = {
-            side: float(functional.cross_entropy(averaged(held.spectra.double()), held.labels))
-            for side, held in data.datasets.items()
-        }
-    return averaged.module, losses
+@pytest.fixture
+def torchs_way(set_up, plain_loop, loss_of):
+    """``torchs_way(config)``: a plain loop with AveragedModel and update_bn; the averaged network and its losses."""
+
+    def average(config) -> tuple[nn.Module, dict[str, float]]:
+        data, epochs = set_up(config), config.trainer.max_epochs
+        first, averaged = int(config.callbacks.start * epochs), None
+        for epoch, network in enumerate(
+            plain_loop(config, data, epochs, lambda epoch: config.callbacks.lr if epoch >= first else None)
+        ):
+            averaged = averaged or AveragedModel(network)
+            if epoch >= first:
+                averaged.update_parameters(network)
+        loader = data.train_dataloader()
+        loader.sampler.set_epoch(0)
+        update_bn(((spectra.double(), labels) for spectra, labels in loader), averaged)
+        averaged.eval()
+        return averaged.module, {side: loss_of(averaged, data, side) for side in data.datasets}
+
+    return average
 
 
 EXACT = [
@@ -83,7 +67,7 @@ EXACT = [
     ],
 )
 def test_it_is_torchs_averaged_model(
-    make_config, tmp_path: Path, choice: list[str], alone: bool, monkeypatch: pytest.MonkeyPatch
+    make_config, tmp_path: Path, torchs_way, choice: list[str], alone: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if alone:
         monkeypatch.setattr(training, "FOR_ALL", frozenset())

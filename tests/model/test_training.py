@@ -9,7 +9,6 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
-from torch.nn import functional
 
 from preflare import run
 from preflare.command import Job
@@ -34,27 +33,6 @@ def rows(folder: RunFolder) -> list[dict[str, float]]:
         return [{key: float(value or "nan") for key, value in row.items()} for row in csv.DictReader(file)]
 
 
-def plain_loop(config):
-    """What training is, without Lightning: yields the network after each epoch."""
-    data = instantiate(config.data)
-    data.setup()
-    torch.manual_seed(config.seed)
-    network = instantiate(config.model).to(torch.float64)
-    optimizer = instantiate(config.optimizer)(network.parameters())
-    loader = data.train_dataloader()
-    for epoch in range(config.trainer.max_epochs):
-        loader.sampler.set_epoch(epoch)
-        for spectra, labels in loader:
-            loss = functional.cross_entropy(network(spectra.double()), labels)
-            for name, parameter in network.named_parameters():
-                if not name.endswith("bias"):
-                    loss = loss + config.loss.l2 * (parameter**2).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        yield network
-
-
 @pytest.mark.parametrize("alone", [False, True], ids=["swarm", "lightning"])
 @pytest.mark.parametrize(
     "choice",
@@ -66,19 +44,23 @@ def plain_loop(config):
     ],
 )
 def test_training_is_a_plain_loop(
-    make_config, tmp_path: Path, choice: list[str], alone: bool, monkeypatch: pytest.MonkeyPatch
+    make_config,
+    tmp_path: Path,
+    set_up,
+    plain_loop,
+    loss_of,
+    choice: list[str],
+    alone: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if alone:
         monkeypatch.setattr(training, "FOR_ALL", frozenset())
     config = make_config("trainer.precision=64-true", "trainer.max_epochs=10", "optimizer.lr=0.002", *choice)
     folder = RunFolder(tmp_path)
     train(config, folder, choice)
-    data = instantiate(config.data)
-    data.setup()
-    test, losses = data.datasets["test"], []
-    for network in plain_loop(config):
-        with torch.no_grad():
-            losses.append(float(functional.cross_entropy(network(test.spectra.double()), test.labels)))
+    data, losses = set_up(config), []
+    for network in plain_loop(config, data, 10):
+        losses.append(loss_of(network, data, "test"))
     assert [row["test/loss"] for row in rows(folder)] == pytest.approx(losses, abs=1e-9)
     assert run.read(tmp_path).record["best_epoch"] == int(np.argmin(losses))
     last = torch.load(folder.checkpoint("last"), weights_only=True)["state_dict"]

@@ -6,7 +6,6 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from torch.nn import functional
 
 from preflare.errors import ConfigError
 from preflare.model.classifier import FlareClassifier
@@ -19,31 +18,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
     pytest.mark.filterwarnings("ignore:.*number of training batches.*"),
 ]
-
-
-def plain_loop(config, epochs: int):
-    """What training is, for one member: yields the network and its loss on the test side after each epoch."""
-    data = instantiate(config.data)
-    data.setup()
-    torch.manual_seed(config.seed)
-    network = instantiate(config.model).to(torch.float64)
-    optimizer = instantiate(config.optimizer)(network.parameters())
-    loader = data.train_dataloader()
-    test = data.datasets["test"]
-    for epoch in range(epochs):
-        loader.sampler.set_epoch(epoch)
-        network.train()
-        for spectra, labels in loader:
-            loss = functional.cross_entropy(network(spectra.double()), labels)
-            for parameter in network.parameters():
-                if parameter.ndim > 1:
-                    loss = loss + config.loss.l2 * (parameter**2).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        network.eval()
-        with torch.no_grad():
-            yield network, float(functional.cross_entropy(network(test.spectra.double()), test.labels))
 
 
 # Batch normalisation and dropout, as small as it goes.
@@ -69,20 +43,21 @@ VARIED = [
     ],
     ids=" ".join,
 )
-def test_a_member_is_a_plain_loop(make_config, make_swarm, fit, common: list[str]) -> None:
+def test_a_member_is_a_plain_loop(make_config, make_swarm, fit, set_up, plain_loop, loss_of, common: list[str]) -> None:
     # Batches of 20: the last is short, and partitions end their epochs at different steps.
     configs = [make_config("data.batch_size=20", *common, *one) for one in VARIED]
     epochs = 3 if "model=deep_convnet" in common else 10
     swarm = make_swarm(configs)
     rows = fit(swarm, epochs, precision="64-true")
     for k, config in enumerate(configs):
-        trained = list(plain_loop(config, epochs))
-        losses, after = [loss for _, loss in trained], trained[-1][0]
+        data, losses = set_up(config), []
+        for network in plain_loop(config, data, epochs):
+            losses.append(loss_of(network, data, "test"))
         found = [row[k]["test/loss"] for row in rows]
         assert found == pytest.approx(losses, abs=1e-9)
         assert int(np.argmin(found)) == int(np.argmin(losses))
         state = swarm.member_state(k)["state_dict"]
-        for name, value in after.state_dict().items():
+        for name, value in network.state_dict().items():
             torch.testing.assert_close(state[f"network.{name}"], value, rtol=0, atol=1e-9)
 
 
