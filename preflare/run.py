@@ -43,7 +43,9 @@ PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "torchmetrics", "captum"
 
 # Keys that change where or on what a run is computed, or who is told, but not what comes out.
 # Of the groups, "trainer" chooses the device, and an experiment names its own folder.
-WITHOUT_EFFECT = frozenset({"name", "trainer", "experiment", "trainer.accelerator", "trainer.devices", "data.root", "data.regions"})
+WITHOUT_EFFECT = frozenset(
+    {"name", "trainer", "experiment", "trainer.accelerator", "trainer.devices", "data.root", "data.regions"}
+)
 
 
 def has_effect(key: str) -> bool:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from preflare.checks import check_integer, check_number, check_path
 from preflare.data.batches import ShuffledBatches, SpectraDataset
 from preflare.data.mixing import Places, StreamedBatches
-from preflare.data.partition import CLASSES, SIDES, Partition, Partitioner
+from preflare.data.partition import CLASSES, SIDES, Division, Partition
 from preflare.data.shard import Shard, open_all
 from preflare.data.slabs import Slabs
 from preflare.data.stream import StreamedSpectra
@@ -61,7 +61,7 @@ class FlareDataModule(pl.LightningDataModule):
         self,
         root: str,
         line: Line,
-        partition: Partitioner,
+        partition: Division,
         batch_size: int,
         seed: int,
         workers: int = 0,

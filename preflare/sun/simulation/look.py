@@ -55,7 +55,7 @@ def draw(random: np.random.Generator, region: np.random.Generator, inward: float
         subordinate=float(0.0035 * next(z)),
         mu=float(0.35 + 0.63 * ndtr(next(z) + inward)),
         azimuth=float(2 * np.pi * ndtr(next(z))),
-        unrest=float(0.65 / (1 + np.exp(3.6 - 2.6 * next(z)))),
+        unrest=float(0.75 / (1 + np.exp(4.2 - 3.6 * next(z)))),
     )
 
 

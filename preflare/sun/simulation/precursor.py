@@ -51,7 +51,7 @@ class Patches:
 
 
 def disturb(shapes: Shapes, kind: np.ndarray, weight: np.ndarray) -> None:
-    """Change shapes in place; kind (n,) of ``Precursor``, weight (n,) in [0, 1]."""
+    """Change shapes in place; kind (n,) of ``Precursor``, weight (n,) from 0, none, through 1, usual."""
 
     def of(*kinds: Precursor) -> np.ndarray:
         return np.where(np.isin(kind, kinds), weight, 0.0)
@@ -66,7 +66,7 @@ def disturb(shapes: Shapes, kind: np.ndarray, weight: np.ndarray) -> None:
     shapes.flow_shift += away * 62 * flow
     shapes.width *= 1 + 0.6 * of(Precursor.BROAD_CORE)
     shapes.wing += 0.03 * of(Precursor.BROAD_CORE)
-    shapes.depth *= 1 - 0.95 * of(Precursor.SINGLE_PEAK)
+    shapes.depth *= 1 - 0.95 * np.minimum(of(Precursor.SINGLE_PEAK), 1)
     shapes.intensity *= 1 - 0.33 * of(Precursor.SINGLE_PEAK) - 0.32 * of(Precursor.ASYMMETRIC)
     side = np.where(shapes.asymmetry >= 0, 1.0, -1.0)
     shapes.asymmetry += side * 0.4 * of(Precursor.ASYMMETRIC)

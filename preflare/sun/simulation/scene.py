@@ -45,7 +45,7 @@ class Scene:
         self._heralds = Patches(random, length=5.0, duration=300.0, preference=0.5)
         # In about two thirds of the observations precursors become more frequent towards onset (paper Fig. 17).
         self.rising = bool(random.random() < 2 / 3)
-        share = random.uniform(2.0, 2.8) if self.rising else random.uniform(0.05, 0.7)
+        share = random.uniform(2.0, 2.8) if self.rising else random.uniform(0.1, 0.8)
         self._share = precursors * share if flares else 0.0
         self._flares = flares
         extent = np.array([(schedule.steps - 1) * ARCSEC_PER_STEP, (schedule.slit - 1) * schedule.pixel])
@@ -65,7 +65,7 @@ class Scene:
         disturb(quiet, kind, weight)
         disturbed = quiet.take(np.arange(len(x)))
         kind, weight = self._heralds(x, y, time, self.share(x, y, time))
-        disturb(disturbed, kind, weight)
+        disturb(disturbed, kind, weight * self._force(time))
         for shapes in (quiet, disturbed):
             self._flare(shapes, x, y, time)
         return quiet, disturbed, kind
@@ -82,8 +82,17 @@ class Scene:
             return np.zeros(len(x))
         far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
         place = 0.6 + 0.4 * np.exp(-far2 / (2 * FOOTPOINT**2))
-        moment = 0.25 + 0.75 * np.clip(1 - (onset - time) / LEAD, 0, 1) if self.rising else 0.7
+        moment = 0.25 + 0.75 * self._nearness(time) if self.rising else 0.7
         return np.where(time < onset, np.clip(self._share * place * moment, 0, 0.97), 0.0)
+
+    def _force(self, time: np.ndarray) -> np.ndarray:
+        """How strong precursors are, (n,): where they become more frequent they become stronger too."""
+        return 0.4 + 2.0 * self._nearness(time) if self.rising else np.ones(len(time))
+
+    def _nearness(self, time: np.ndarray) -> np.ndarray:
+        """From 0, a window before the onset and earlier, to 1."""
+        near: np.ndarray = np.clip(1 - (self._schedule.onset - time) / LEAD, 0, 1)
+        return near
 
     def _quiet(self, x: np.ndarray, y: np.ndarray, time: np.ndarray) -> Shapes:
         look = self._look

@@ -57,6 +57,19 @@ def test_precursors_become_more_frequent_in_about_two_thirds_of_scenes() -> None
     assert np.mean(grown) == pytest.approx(2 / 3, abs=0.1)
 
 
+def test_where_they_become_more_frequent_they_become_stronger() -> None:
+    early, late = places(3, 4000, 2440, 2800), places(3, 4000, 3640, 3999)
+    for seed in range(12):
+        sun = scene(seed)
+        effects = []
+        for where in (early, late):
+            quiet, disturbed, kind = sun.shapes(*where)
+            effects.append((disturbed.subordinate - quiet.subordinate)[kind == Precursor.TRIPLET])
+        if min(map(len, effects)) > 50:
+            growth = np.quantile(effects[1], 0.9) / np.quantile(effects[0], 0.9)
+            assert growth > 2 if sun.rising else growth == pytest.approx(1, abs=0.01)
+
+
 def test_precursors_are_as_frequent_as_asked_and_end_with_the_onset() -> None:
     where = places(4, 300, 2500, 4000)
     expected, found = [], []
