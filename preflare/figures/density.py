@@ -38,14 +38,14 @@ def draw(
         axes = figure.subplots()
         inside = (x >= limits[0][0]) & (x <= limits[0][1]) & (y >= limits[1][0]) & (y <= limits[1][1])
         drawn = axes.hexbin(
-            x[inside], y[inside], gridsize=34, bins="log", mincnt=1, cmap="Blues", extent=(*limits[0], *limits[1])
+            x[inside], y[inside], gridsize=34, bins="log", mincnt=1, cmap="viridis_r", extent=(*limits[0], *limits[1])
         )
         for line in lines:
             axes.plot(line.x, line.y, color="white", linewidth=3)
             axes.plot(line.x, line.y, color=line.colour, linewidth=1.6, label=line.label or None)
         if span is not None:
             place, low, high = span
-            axes.axvspan(low, high, color=style.GREY, alpha=0.25, linewidth=0)
+            axes.axvspan(low, high, color=style.GREY, alpha=0.3, linewidth=0, zorder=0)
             axes.axvline(place, color=style.INK, linestyle="--", linewidth=1)
         axes.set_xlim(limits[0])
         axes.set_ylim(limits[1])

@@ -96,7 +96,8 @@ def encoded(shapes: np.ndarray, values: np.ndarray, owner: np.ndarray) -> Encode
         mean = known[0, 1:] / known[0, 0]
         spread = known[1:, 1:] - known[0, 0] * np.outer(mean, mean)
         square, cross = spread[:-1, :-1], spread[:-1, -1]
-        weights = np.linalg.solve(square + RIDGE * np.trace(square) / len(cross) * np.eye(len(cross)), cross)
+        square += RIDGE * np.trace(square) / len(cross) * np.eye(len(cross))
+        weights = np.linalg.lstsq(square, cross, rcond=None)[0]  # of shapes that do not vary, none
         guess[out] = level + mean[-1]
         predicted[out] = guess[out] + (shapes[out] - mean[:-1]) @ weights
     missed = np.array([((values - predicted)[owner == group] ** 2).sum() for group in groups])

@@ -96,3 +96,5 @@ def test_noise_encodes_nothing_and_one_observation_tells_nothing() -> None:
     shapes, values = stream.normal(size=(400, 5)), stream.normal(size=400)
     assert intensity.encoded(shapes, values, np.repeat(np.arange(8), 50)).r2[0] < 0.02
     assert np.isnan(intensity.encoded(shapes, values, np.zeros(400, int)).r2).all()
+    flat = intensity.encoded(np.ones((400, 1)), values, np.repeat(np.arange(8), 50))
+    assert flat.r2[0] == pytest.approx(0)
