@@ -104,8 +104,9 @@ class Snapshot:
             file.attrs.update(trained_on=self._trained_on, unit=self.unit)
         os.replace(scratch, self.path)
 
-    def draw(self, path: Path) -> Figure:
-        """What snapshots.h5 holds."""
+    @staticmethod
+    def draw(path: Path) -> Figure:
+        """What a snapshots.h5 holds."""
         with h5py.File(path, "r", locking="best-effort") as file:
             odds = file["log_odds"][()]
             titles = [

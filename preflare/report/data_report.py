@@ -23,14 +23,14 @@ from preflare.data.shard import Shard
 from preflare.errors import ShardError
 from preflare.figures import context as context_figure
 from preflare.figures import flag_examples, xrays
-from preflare.report import confounders, inventory, referee
+from preflare.report import collection, confounders, inventory, referee
 from preflare.report.inventory import Row
 from preflare.report.page import Picture, frame
 from preflare.report.tables import Table
 from preflare.sun import catalog, images
 from preflare.sun.goes import CLASSES
 from preflare.sun.line import Line
-from preflare.sun.observation import Label, instant
+from preflare.sun.observation import Label
 from preflare.sun.quality import Quality
 
 PAGE, CSV = "data_report.html", "data_report.csv"
@@ -263,21 +263,8 @@ def _spectrum(shard: Shard, place: tuple[int, int, int]) -> tuple[np.ndarray, fl
         return file["spectra"][place], float(file["intensity"][place])
 
 
-def _curve(shard: Shard, row: Row, marks: Sequence[float] = ()) -> xrays.Curve | None:
-    goes = shard.goes()
-    if goes is None:
-        return None
-
-    def minute(text: str) -> float:
-        return (instant(text) - row.start).total_seconds() / 60 if text else np.nan
-
-    header = shard.header
-    window = minute(header.window_start), minute(header.window_end)
-    return xrays.Curve(row.name[:18], goes.time / 60, goes.flux, window, minute(row.onset), marks)
-
-
 def _xrays(found: Sequence[Shard], rows: Sequence[Row], remark: str) -> Picture | None:
-    curves = [curve for shard, row in zip(found, rows, strict=True) if (curve := _curve(shard, row)) is not None]
+    curves = [curve for shard in found if (curve := collection.curve(shard)) is not None]
     if not curves:
         return None
     caption = (
@@ -316,7 +303,7 @@ def _context(shard: Shard, row: Row, films: Sequence[images.Film], remark: str) 
         offsets.append(abs((moment - middle).total_seconds()) / 60)
         views.append(context_figure.View(f"{film.title}\n{moment:%Y-%m-%d %H:%M:%S}", film.cut(number, extent), extent))
     figure: Figure = context_figure.draw(
-        row.name, _curve(shard, row, marks), views, images.slits(position[repeat]), CLASSES, remark
+        row.name, collection.curve(shard, marks), views, images.slits(position[repeat]), CLASSES, remark
     )
     caption = (
         f"Images upright in helioprojective coordinates, with the slit's {row.steps} place{'s' * (row.steps != 1)} in "

@@ -1,0 +1,65 @@
+"""A network as a row of its layers (paper Figs. 3 and A.1), to scale in length and channels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from preflare.figures import style
+
+# Height of the longest layer, and of the shortest, in units of the axes.
+TALL, SHORT = 1.0, 0.06
+# Channels that are drawn one behind the other; more are told by their number.
+CHANNELS = 6
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a spectrum has become: channels times length. above: the layer that made it, in lines."""
+
+    channels: int
+    length: int
+    above: str
+
+
+def draw(networks: Sequence[tuple[str, Sequence[Stage]]]) -> Figure:
+    """A row for each network: its title, and its stages from the spectrum to the logits.
+
+    A stage is a stack of bars, one a channel; heights go with the square root of the length.
+    """
+    widest = max(len(stages) for _, stages in networks)
+    with style.applied():
+        figure = Figure(figsize=(1.35 * widest + 0.4, 2.4 * len(networks)), layout="constrained")
+        for axes, (title, stages) in zip(figure.subplots(len(networks), squeeze=False)[:, 0], networks, strict=True):
+            longest = max(stage.length for stage in stages)
+            for place, stage in enumerate(stages):
+                height = SHORT + (TALL - SHORT) * (stage.length / longest) ** 0.5
+                shown = min(stage.channels, CHANNELS)
+                for channel in reversed(range(shown)):
+                    shift = 0.07 * (channel - (shown - 1) / 2)
+                    axes.add_patch(
+                        Rectangle(
+                            (place + shift - 0.05, -height / 2 + 0.6 * shift),
+                            0.1,
+                            height,
+                            facecolor="#cfe3f2" if place else "#e6e6e6",
+                            edgecolor=style.BLUE if place else style.INK,
+                            linewidth=0.9,
+                        )
+                    )
+                size = f"{stage.channels} × {stage.length}" if stage.channels > 1 else f"{stage.length}"
+                axes.annotate(size, (place, -0.74), ha="center", va="top", fontsize=9)
+                if place:
+                    axes.annotate(
+                        "",
+                        (place - 0.3, 0),
+                        (place - 0.7, 0),
+                        arrowprops={"arrowstyle": "->", "color": style.GREY, "linewidth": 1.0},
+                    )
+                    axes.annotate(stage.above, (place - 0.5, 0.74), ha="center", va="bottom", fontsize=7)
+            axes.set_xlim(-0.5, widest - 0.5)
+            axes.set_ylim(-0.95, 1.35)
+            axes.set_title(title, loc="left")
+            axes.set_axis_off()
+    return figure

@@ -1,0 +1,25 @@
+"""Rows with and without X-rays, with and without an image."""
+
+import numpy as np
+
+from preflare.figures.collection import Collected, draw
+from preflare.figures.context import View
+from preflare.figures.xrays import Curve
+
+
+def test_a_row_shows_what_is_known() -> None:
+    places = np.stack([np.arange(6.0), np.arange(6.0) * 2], axis=1)
+    curve = Curve("PF", np.arange(60.0), np.full(60, 1e-6), (5, 30), 31)
+    view = View("1400", np.ones((4, 5)), (0, 5, 0, 12))
+    known = Collected("PF_1", curve, 4.0, places, np.arange(6.0), view)
+    bare = Collected("AR_1", None, 1.0, places, np.arange(6.0), None)
+    figure = draw([known, bare], {"M": 1e-5}, "the simulated Sun")
+    left, right, empty, other = figure.axes[:4]
+    bar = (
+        left.lines[-1] if left.lines[-1].get_linewidth() == 4 else next(x for x in left.lines if x.get_linewidth() == 4)
+    )
+    np.testing.assert_allclose(bar.get_xdata(), [5, 9])
+    assert len(right.images) == 1
+    assert not other.images
+    np.testing.assert_array_equal(other.collections[0].get_offsets(), places)
+    assert not empty.axison

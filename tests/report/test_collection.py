@@ -1,0 +1,56 @@
+"""A shard's X-rays and places."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preflare.data import shard
+from preflare.data.shard import Shard
+from preflare.report import collection
+from preflare.sun.goes import Goes
+from preflare.sun.observation import Label, Observation
+from tests.sun.test_images import write as write_film
+
+
+def test_the_raster_in_the_middle_of_the_window(make_shard: Callable[..., Path], tmp_path: Path) -> None:
+    one = Shard.open(make_shard(tmp_path, Label.PF, 0))
+    found = collection.collect(one, None)
+    assert found.title == one.name
+    assert found.curve is None and found.view is None
+    assert found.cadence == 200 / 60  # two steps of 100 s
+    assert found.places.shape == (20, 2)
+    np.testing.assert_array_equal(found.intensity, np.full(20, 100))
+
+
+def test_an_example_of_each_class(make_shard: Callable[..., Path], tmp_path: Path) -> None:
+    shards = [Shard.open(make_shard(tmp_path, label, number)) for label in (Label.AR, Label.PF) for number in (0, 1)]
+    assert [one.header.label for one in collection.examples(shards)] == [Label.PF, Label.AR]
+    assert collection.examples([]) == []
+
+
+@pytest.fixture
+def known(make_shard: Callable[..., Path], tmp_path: Path) -> Shard:
+    """A shard that knows its X-rays."""
+    made = Shard.open(make_shard(tmp_path / "made", Label.PF, 0))
+    goes = Goes(np.arange(-600.0, 3000.0, 60.0), np.full(60, 1e-6))
+    blocks = [block for _, block in made.blocks(9)]
+    path, _ = shard.write(tmp_path, Observation(made.header, *made.shape[:3], blocks=lambda: iter(blocks), goes=goes))
+    return Shard.open(path)
+
+
+def test_x_rays_are_on_the_observations_clock(known: Shard) -> None:
+    found = collection.curve(known, [3.0])
+    assert found is not None
+    np.testing.assert_allclose(found.time, np.arange(-10.0, 50.0))
+    assert (*found.window, found.onset, *found.marks) == (0, 25, 26, 3)
+
+
+def test_a_film_lies_behind(known: Shard, tmp_path: Path) -> None:
+    write_film(tmp_path / "films" / "iris_l2_20140310_140000_3860258482_SJI_2796_t000.fits")
+    found = collection.collect(known, tmp_path / "films")
+    assert found.view is not None and found.curve is not None
+    # All places are at 0, 0: the image is as wide as its margins.
+    assert found.view.extent == (-15, 15, -15, 15)
+    assert len(found.curve.marks) == 1
