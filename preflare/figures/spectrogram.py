@@ -90,7 +90,7 @@ def _pair(
     marks: Mapping[str, float],
     names: bool = True,
 ) -> QuadMesh:
-    x, y = _edges(panel.minutes), _edges(wavelength)
+    x, y = edges(panel.minutes), edges(wavelength)
     above.pcolormesh(x, y, panel.spectra.T, cmap="binary", vmin=0, vmax=1, rasterized=True)
     strength = np.clip(np.nan_to_num(panel.score), 0, 1)
     image = below.pcolormesh(
@@ -111,11 +111,11 @@ def _pair(
         side = blended_transform_factory(below.transAxes, below.transData)
         for text, place in marks.items():
             below.text(1.01, place, text, transform=side, fontsize=7, va="center", color="#555555")
-    _minute(below)
+    minute(below)
     return image
 
 
-def _minute(axes: Axes) -> None:
+def minute(axes: Axes) -> None:
     """A bar of one minute in the lower left corner."""
     low, high = axes.get_xlim()
     start = low + 0.03 * (high - low)
@@ -139,7 +139,7 @@ def _score(axes: Axes, panel: Panel) -> None:
         axes.plot([panel.arrow], [0.03], marker="^", markersize=5, color=style.BLUE, transform=side, zorder=9)
 
 
-def _edges(middles: np.ndarray) -> np.ndarray:
+def edges(middles: np.ndarray) -> np.ndarray:
     """The borders (n + 1,) of cells around increasing middles (n,)."""
     if len(middles) < 2:
         return np.array([middles[0] - 0.5, middles[0] + 0.5])
