@@ -235,13 +235,15 @@ def _claims(pf: Sample, found: Broken, shape: Encoded, origin: str) -> list[Clai
     ]
     if pf.truth is not None:
         there = global_explanation.correlation(pf, (pf.truth.kind > 0).astype(float), pf.intensity)
+        sides = _side(within), _side(there)
         claims.append(
             Claim(
                 "Sect. 8.2, Fig. 15",
                 "Attribution goes with intensity.",
                 f"Rank correlation within PF observations {_interval(within)}.",
                 f"precursors go with intensity by {_interval(there)}",
-                judge(origin, _side(within) == _side(there)),
+                # Where neither goes with it there is nothing to recover.
+                judge(origin, sides[0] == sides[1]) if any(sides) else Verdict.NEEDS_REAL,
             )
         )
     told = f"R² of log intensity in observations left out {_interval(shape.r2)}."

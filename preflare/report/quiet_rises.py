@@ -20,10 +20,17 @@ FLAT, STEADY = 0.2, 0.5
 LEAST, CHANCE = 6, 0.05
 
 
+# The shares that rise and that fall, each with its interval, and a p.
+Compared = tuple[tuple[float, float, float], tuple[float, float, float], float]
+
+
 @dataclass(frozen=True)
 class Rises:
     """Of one observation: places (step, slit) long enough; those of flat intensity under flat X-rays; of these, where
-    the score rises, and where it falls. change: of the X-rays over the window, a share of their median; NaN unknown."""
+    the score rises, and where it falls. change: of the X-rays over the window, a share of their median; NaN unknown.
+
+    more, fewer: of the flat places, where a simulation put more precursors into the later half of the rasters than into
+    the earlier, and where fewer; 0 on real shards."""
 
     name: str
     pf: bool
@@ -32,6 +39,8 @@ class Rises:
     up: int
     down: int
     change: float
+    more: int = 0
+    fewer: int = 0
 
 
 def count(one: Explained, line: Line) -> Rises:
@@ -43,7 +52,8 @@ def count(one: Explained, line: Line) -> Rises:
     goes = one.shard.goes()
     times = one.shard.read("time")[inside]
     steady = np.nan if goes is None else change(times, np.interp(times, goes.time, goes.flux))
-    places = flat = up = down = 0
+    kind = one.shard.read("truth/kind") if "kind" in one.shard.truth else np.zeros(used.shape, dtype=np.uint8)
+    places = flat = up = down = more = fewer = 0
     for step, slit in np.ndindex(used.shape[1:]):
         there = used[:, step, slit]
         if there.sum() < LEAST:
@@ -52,12 +62,14 @@ def count(one: Explained, line: Line) -> Rises:
         time = minutes[there, step]
         if abs(steady) < STEADY and abs(change(time, intensity[there, step, slit])) < FLAT:
             flat += 1
+            early, late = np.array_split(kind[there, step, slit] > 0, 2)
+            more, fewer = more + (late.mean() > early.mean()), fewer + (late.mean() < early.mean())
             values = score[there, step, slit]
             # A rise has a positive slope, a fall a negative one: one trend tells of either.
             sign = 1.0 if theilslopes(values, time).slope >= 0 else -1.0
             if trend(time, sign * values).p <= CHANCE:
                 up, down = up + (sign > 0), down + (sign < 0)
-    return Rises(one.name, one.label is Label.PF, places, flat, int(up), int(down), steady)
+    return Rises(one.name, one.label is Label.PF, places, flat, int(up), int(down), steady, int(more), int(fewer))
 
 
 def change(time: np.ndarray, values: np.ndarray) -> float:
@@ -66,10 +78,14 @@ def change(time: np.ndarray, values: np.ndarray) -> float:
     return float(theilslopes(values, time).slope * np.ptp(time) / middle) if middle else np.nan
 
 
-def together(them: Sequence[Rises], pf: bool) -> tuple[tuple[float, float, float], tuple[float, float, float], float]:
+def together(them: Sequence[Rises], pf: bool, planted: bool = False) -> Compared:
     """Of the flat places of a class, the shares that rise and that fall, with their intervals over observations, and
-    the one-sided p that more rise than fall, which is what chance gives in both directions alike."""
+    the one-sided p that more rise than fall, which is what chance gives in both directions alike.
+
+    planted: of the precursors that a simulation put in, instead of the score.
+    """
     mine = [one for one in them if one.pf is pf]
-    flat, up, down = (np.array([getattr(one, name) for one in mine], dtype=float) for name in ("flat", "up", "down"))
+    names = ("flat", "more", "fewer") if planted else ("flat", "up", "down")
+    flat, up, down = (np.array([getattr(one, name) for one in mine], dtype=float) for name in names)
     gain = np.divide(up - down, flat, out=np.full(len(flat), np.nan), where=flat > 0)
     return share(up, flat), share(down, flat), above_zero(gain)

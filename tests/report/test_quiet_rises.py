@@ -38,6 +38,9 @@ class Fake:
         intensity[:, 0, 2] *= np.linspace(1, 2, 20)
         self._data = {"time": time, "score": score, "intensity": intensity}
         self._data |= {"quality": np.zeros((20, 2, 5), np.uint16), "phase": np.ones((20, 2), np.uint8)}
+        kind = np.zeros((20, 2, 5), np.uint8)
+        kind[12:, 0, 0], kind[:5, 0, 1], kind[12:, 0, 2] = 1, 2, 3
+        self._data["truth/kind"], self.truth = kind, ("kind",)
         self._goes = goes
         self.header = self
 
@@ -63,6 +66,7 @@ def test_rises_count_where_all_else_is_flat(goes: Goes | None, flat: bool, line:
     if flat:
         # Eight places, of which one is made to rise and one to fall; chance may add one.
         assert found.up in (1, 2) and found.down in (1, 2)
+        assert (found.more, found.fewer) == (1, 1)
         assert found.change == pytest.approx(0.2 * 1560 / 1590 / 1.098, rel=0.02)
     else:
         assert (found.up, found.down) == (0, 0)
@@ -80,3 +84,5 @@ def test_classes_are_told_apart() -> None:
     assert (up[0], down[0]) == (0.4, 0.1)
     assert p == pytest.approx(2**-8, abs=0.002)
     assert quiet_rises.together(them, False)[2] > 0.05
+    up, down, p = quiet_rises.together([Rises("PF_1", True, 30, 20, 8, 2, 0.1, 5, 1)], True, planted=True)
+    assert (up[0], down[0], p) == (0.25, 0.05, pytest.approx(0.5, abs=0.05))
