@@ -50,12 +50,14 @@ class Explained:
 
 
 def open_all(cubes: Path, root: Path, names: Sequence[str] | None = None) -> list[Explained]:
-    """Every cube of a folder with its shard from root, sorted by name; only those in names, if given.
+    """Every cube of a folder with its shard from root, sorted by name; only those in names, if given. Cubes of other
+    shards than the run's own are passed over.
 
     Raises RunError if there are no cubes or one of names has none, ShardError if a shard is gone or is not the one
     that was explained.
     """
     found = [Cube.open(path) for path in sorted(cubes.glob("*.h5")) if not path.name.startswith(".")]
+    found = [cube for cube in found if cube.attributes["side"] != "none"]
     if names is not None:
         missing = sorted(set(names) - {str(cube.attributes["observation"]) for cube in found})
         if missing:

@@ -49,6 +49,15 @@ def test_only_those_asked_for(tmp_path: Path, cubes: Path) -> None:
         explained.open_all(cubes, tmp_path / "shards", ["PF_2"])
 
 
+def test_cubes_of_other_shards_are_passed_over(
+    tmp_path: Path, cubes: Path, make_shard: MakeShard, make_cube: MakeCube
+) -> None:
+    other = make_shard(tmp_path / "others", Label.PF, 5)
+    make_cube(cubes, other, np.full((4, 2, 10), 0.5), np.zeros((4, 2, 10, 240)), side="none")
+    names = [one.name for one in explained.open_all(cubes, tmp_path / "shards")]
+    assert names == ["AR_20140311_140000_3860258481", "PF_20140310_140000_3860258482"]
+
+
 def test_what_is_gone_or_another_is_refused(tmp_path: Path, cubes: Path, make_shard: MakeShard) -> None:
     with pytest.raises(RunError, match="no saliency cubes"):
         explained.open_all(tmp_path, tmp_path / "shards")
