@@ -1,4 +1,4 @@
-"""Section 8.3 of the paper: what the networks look for, over all spectra (Fig. 16), and what it says (8.4).
+"""Section 8.3 of the paper: what the networks look for, over all spectra (Fig. 16).
 
 python experiments/global_explanation.py sweep=runs/paper_splits                 spectra with a score of 0.9 or more
 python experiments/global_explanation.py sweep=runs/paper_splits method=hirescam another method's maxima
@@ -14,21 +14,17 @@ from typing import Any
 import numpy as np
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
-from scipy.stats import spearmanr
 
 from preflare.checks import check_choice, check_number
 from preflare.command import verb
 from preflare.errors import ConfigError, RunError
 from preflare.explain import ensemble
-from preflare.figures import global_histogram, if_and_when, kinds, shares
-from preflare.report import explained, measured, quiet_rises, sample
+from preflare.figures import global_histogram, kinds
+from preflare.report import explained, sample
 from preflare.report import global_explanation as found_in
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
-from preflare.report.features import Emission
 from preflare.report.global_explanation import Planted
-from preflare.report.measured import Counted, Measured, Says
-from preflare.report.quiet_rises import Rises
 from preflare.report.sample import Sample
 from preflare.report.section import Claim, Plot, Section, Verdict, judge
 from preflare.report.spectra import METHODS
@@ -56,7 +52,6 @@ class Config:
     sweep: str = MISSING
     score: Any = MISSING
     method: str = MISSING
-    emission: Any = MISSING
     metals: list[str] = field(default_factory=list)
     data: Data = field(default_factory=Data)
     output: str = MISSING
@@ -64,13 +59,11 @@ class Config:
 
 @verb("global_explanation", Config)
 def main(config: DictConfig) -> None:
-    """Collect maxima and features, compare them with chance and with what was planted, draw and tell."""
+    """Collect maxima, compare them with chance and with what was planted, draw and tell."""
     score = check_number("score", config.score, 0, 1)
     method = str(check_choice("method", config.method, tuple(METHODS)))
     by = ensemble.read(Path(config.sweep))
     line = instantiate(by.runs[0].config.line)
-    emission = Emission(**config.emission)
-    emission.check(line)
     unknown = sorted(set(config.metals) - set(line.features))
     if unknown or not config.metals:
         known = ", ".join(line.features)
@@ -78,12 +71,10 @@ def main(config: DictConfig) -> None:
     root = Path(config.data.root or by.runs[0].config.data.root)
     them = explained.open_all(by.folder.cubes, root)
     inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
-    conclude(config, inputs, lambda: make(them, line, score, method, emission, list(config.metals)))
+    conclude(config, inputs, lambda: make(them, line, score, method, list(config.metals)))
 
 
-def make(
-    them: Sequence[Explained], line: Line, score: float, method: str, emission: Emission, metals: Sequence[str]
-) -> Section:
+def make(them: Sequence[Explained], line: Line, score: float, method: str, metals: Sequence[str]) -> Section:
     """The section."""
     if len({one.label for one in them} & {Label.AR, Label.PF}) < 2:
         raise RunError("The cubes are of one class, expected PF and AR to compare. Explain the others: explain.py")
@@ -96,9 +87,6 @@ def make(
         raise RunError(
             f"No explained PF spectrum has a score of {score} or more; the highest is {top:.2f}. Lower score."
         )
-    looks = [measured.measure(one, line, emission) for one in them]
-    counted, says = measured.count(looks, score), measured.says(looks)
-    rises = [quiet_rises.count(one, line) for one in them]
     planted = [] if high.truth is None else found_in.planted(high, high.truth)
     owners = len(np.unique(high.owner))
     where = {one.region: one for one in found_in.by_region(high, line)}
@@ -106,19 +94,14 @@ def make(
     plots = [_histogram(everyone, high, line, score, method, note)]
     if planted:
         plots.append(_kinds(high, planted, line, note))
-    plots += [_features(counted, score, note), _scatter(says, note)]
-    tables = {"Where the maxima are": _regions(them, line, score, method), "Features": _counts(counted, score)}
+    tables = {"Where the maxima are": _regions(them, line, score, method)}
     if planted:
         tables["Maxima and planted precursors"] = _planted(planted)
-    tables |= {
-        "Metallic lines and intensity, within PF observations": _metals(everyone, line, metals),
-        "If and when": _says(says, looks),
-        "Scores that rise while intensity and X-rays are flat": _rises(rises),
-    }
+    tables["Metallic lines and intensity, within PF observations"] = _metals(everyone, line, metals)
     return Section(
         name="global_explanation",
         title="Global explanation",
-        paper="Sects. 8.3 and 8.4, Fig. 16",
+        paper="Sect. 8.3, Fig. 16",
         lead=f"{len(high.score):,} explained spectra of {owners} of {int(everyone.pf.sum())} PF observations have a "
         f"score of {score:g} or more. Of their maximum attributions, weighted by size, {strongest.share:.0%} "
         f"[{strongest.low:.0%}, {strongest.high:.0%}] lie at {strongest.region}, which holds "
@@ -126,12 +109,16 @@ def make(
         origin=origin,
         plots=plots,
         tables=tables,
-        claims=_claims(everyone, high, looks, says, rises, planted, line, score, metals, origin),
+        claims=[_places(high, planted, line, origin), _proxy(everyone, line, metals, origin)],
         warnings=[
             "Intervals and p-values are over observations, of which few have high scores: "
             f"{owners} hold all that is explained here.",
             "Maxima are of attributions as computed, neither smoothed nor shifted; a spectrum counts by the size of "
             "its maximum.",
+            *(
+                ["Every kind put in shows some of the subordinate lines, too: maxima of other kinds hit them."]
+                * bool(planted)
+            ),
         ],
     )
 
@@ -189,43 +176,6 @@ def _kinds(high: Sample, planted: Sequence[Planted], line: Line, note: str) -> P
     )
 
 
-def _features(counted: Sequence[Counted], score: float, note: str) -> Plot:
-    told = "; ".join(f"{one.flag} {one.high[0]:.0%} against {one.ar[0]:.0%}" for one in counted)
-    return Plot(
-        "features",
-        "What high-score spectra look like",
-        f"Shares of spectra that show a feature, with 95% intervals over observations. PF from a score of {score:g} "
-        f"against AR: {told}.",
-        shares.draw(
-            [one.flag for one in counted],
-            {
-                f"PF, score {score:g} or more": np.array([one.high for one in counted]),
-                "PF": np.array([one.pf for one in counted]),
-                "AR": np.array([one.ar for one in counted]),
-            },
-            "spectra (%)",
-            note,
-        ),
-    )
-
-
-def _scatter(says: Sequence[Says], note: str) -> Plot:
-    whether, when = _beyond_chance(says)
-    return Plot(
-        "if_and_when",
-        "Which features say if, and which say when",
-        "Medians of observations, PF against AR, beside Kendall's tau of raster means in the window, averaged over "
-        f"PF observations; 95% intervals over observations. If: {', '.join(whether) or 'none'}. When: "
-        f"{', '.join(when) or 'none'}.",
-        if_and_when.draw(
-            [one.feature for one in says],
-            np.array([one.area for one in says]),
-            np.array([one.tau for one in says]),
-            note,
-        ),
-    )
-
-
 def _regions(them: Sequence[Explained], line: Line, score: float, method: str) -> Table:
     """The share of maxima in each region, a column for every method that all cubes hold."""
     there = [name for name in METHODS if all(name in one.cube.names for one in them)]
@@ -239,11 +189,6 @@ def _regions(them: Sequence[Explained], line: Line, score: float, method: str) -
         cells = [_interval(column[place].share, column[place].low, column[place].high) for column in columns]
         rows.append((one.region, f"{one.chance:.1%}", *cells))
     return Table(("region", "by chance", *(METHODS[name] for name in there)), tuple(rows))
-
-
-def _counts(counted: Sequence[Counted], score: float) -> Table:
-    rows = tuple((one.flag, *(_interval(*group) for group in (one.high, one.pf, one.ar))) for one in counted)
-    return Table(("feature", f"PF, score {score:g} or more", "PF", "AR"), rows)
 
 
 def _planted(planted: Sequence[Planted]) -> Table:
@@ -268,59 +213,6 @@ def _metals(everyone: Sample, line: Line, metals: Sequence[str]) -> Table:
         said = np.nan_to_num(pf.attributions[:, found_in.near(line.wavelength, [place])]).sum(axis=1)
         rows.append((f"{name}, {place:.2f} Å", _correlation(pf, depth, bright), _correlation(pf, said, bright)))
     return Table(("", "level or depth, with intensity", "attribution, with intensity"), tuple(rows))
-
-
-def _says(says: Sequence[Says], looks: Sequence[Measured]) -> Table:
-    rows = []
-    for one in says:
-        planted = f"{one.planted_area:.2f}" if np.isfinite(one.planted_area) else ""
-        p = f"{measured.rising(looks, one.feature):.3f}" if np.isfinite(one.tau[0]) else ""
-        rows.append((one.feature, _interval(*one.area, percent=False), _interval(*one.tau, percent=False), p, planted))
-    head = ("feature", "if: AUC of medians", "when: mean tau", "p of a rise", "AUC of planted precursors")
-    return Table(head, tuple(rows))
-
-
-def _rises(rises: Sequence[Rises]) -> Table:
-    rows = []
-    kinds = [("PF", True, False), ("AR", False, False)]
-    if any(one.more or one.fewer for one in rises):
-        kinds.append(("PF, precursors put in", True, True))
-    for title, pf, planted in kinds:
-        up, down, p = quiet_rises.together(rises, pf, planted)
-        mine = [one for one in rises if one.pf is pf]
-        rows.append(
-            (
-                title,
-                str(sum(one.flat > 0 for one in mine)),
-                f"{sum(one.places for one in mine):,}",
-                f"{sum(one.flat for one in mine):,}",
-                _interval(*up),
-                _interval(*down),
-                f"{p:.3f}" if np.isfinite(p) else "",
-            )
-        )
-    return Table(("", "observations", "places", "flat", "rise", "fall", "p of more rises than falls"), tuple(rows))
-
-
-def _claims(
-    everyone: Sample,
-    high: Sample,
-    looks: Sequence[Measured],
-    says: Sequence[Says],
-    rises: Sequence[Rises],
-    planted: Sequence[Planted],
-    line: Line,
-    score: float,
-    metals: Sequence[str],
-    origin: str,
-) -> list[Claim]:
-    return [
-        _places(high, planted, line, origin),
-        _proxy(everyone, line, metals, origin),
-        _flows(looks, score, origin),
-        _quiet(rises, origin),
-        _if_and_when(says, origin),
-    ]
 
 
 def _places(high: Sample, planted: Sequence[Planted], line: Line, origin: str) -> Claim:
@@ -356,70 +248,6 @@ def _proxy(everyone: Sample, line: Line, metals: Sequence[str], origin: str) -> 
         "" if origin == "level2" else "a continuum that hardly follows the core's intensity",
         verdict,
     )
-
-
-def _flows(looks: Sequence[Measured], score: float, origin: str) -> Claim:
-    value, low, high = measured.surplus(looks, score)
-    truth, good = "", low > 0
-    chosen = [one.kind[one.values["score"] >= score] for one in looks if one.pf and one.kind is not None]
-    if chosen:
-        kind = np.concatenate(chosen)
-        red, blue = (float((kind == flow).mean()) for flow in (Precursor.RED_WING, Precursor.BLUE_WING))
-        truth = f"{red:.0%} downflows, {blue:.0%} upflows among these"
-        good = (low > 0) == (red > blue)
-    return Claim(
-        "Sect. 8.1",
-        "Downflows are more common than upflows.",
-        f"Of spectra with a score of {score:g} or more, {value:.0%} more [{low:.0%}, {high:.0%}] show downflows.",
-        truth,
-        judge(origin, good),
-    )
-
-
-def _quiet(rises: Sequence[Rises], origin: str) -> Claim:
-    up, down, p = quiet_rises.together(rises, True)
-    claim = "At some slit places the score rises while intensity and X-rays stay flat."
-    if not np.isfinite(p):
-        found = "Nowhere are intensity and X-rays flat for long enough to tell."
-        return Claim("Sect. 8.2", claim, found, "", Verdict.NEEDS_REAL)
-    truth, verdict = "", judge(origin, p < CHANCE)
-    if any(one.more or one.fewer for one in rises):
-        more, fewer, chance = quiet_rises.together(rises, True, planted=True)
-        truth = f"precursors grow more frequent at {more[0]:.0%}, less at {fewer[0]:.0%} of these, p = {chance:.3f}"
-        # Where what was put in is within chance, there is nothing to recover, only something to find wrongly.
-        verdict = judge(origin, (p < CHANCE) == (chance < CHANCE))
-        verdict = Verdict.NEEDS_REAL if p >= CHANCE and chance >= CHANCE else verdict
-    return Claim(
-        "Sect. 8.2",
-        claim,
-        f"Of flat places of PF {up[0]:.0%} rise and {down[0]:.0%} fall, p = {p:.3f} that chance gives as many more.",
-        truth,
-        verdict,
-    )
-
-
-def _if_and_when(says: Sequence[Says], origin: str) -> Claim:
-    claim = "Some features say whether a flare comes, others when."
-    whether, when = _beyond_chance(says)
-    found = f"If: {', '.join(whether) or 'none'}; when: {', '.join(when) or 'none'}."
-    known = [one for one in says if np.isfinite([one.planted_area, one.area[0], one.tau[0]]).all()]
-    if len(known) < 4:
-        good = bool(whether) and bool(when)
-        return Claim("Sect. 8.4", claim, found, "", judge(origin, good) if origin == "level2" else Verdict.NEEDS_REAL)
-    put_in = [one.planted_area for one in known]
-    agree = [spearmanr(put_in, [getattr(one, name)[0] for one in known]) for name in ("area", "tau")]
-    found += (
-        f" Over features, what precursors change goes with if (rank correlation {agree[0].statistic:.2f}, "
-        f"p = {agree[0].pvalue:.3f}) and with when ({agree[1].statistic:.2f}, p = {agree[1].pvalue:.3f})."
-    )
-    good = all(one.statistic > 0 and one.pvalue < CHANCE for one in agree)
-    return Claim("Sect. 8.4", claim, found, "the same precursors say both", judge(origin, good))
-
-
-def _beyond_chance(says: Sequence[Says]) -> tuple[list[str], list[str]]:
-    """The features whose interval leaves chance: those that say if, and those that say when."""
-    whether = [one.feature for one in says if one.area[1] > 0.5 or one.area[2] < 0.5]
-    return whether, [one.feature for one in says if one.tau[1] > 0 or one.tau[2] < 0]
 
 
 def _correlation(part: Sample, one: np.ndarray, other: np.ndarray) -> str:

@@ -30,7 +30,7 @@ class Rises:
     the score rises, and where it falls. change: of the X-rays over the window, a share of their median; NaN unknown.
 
     more, fewer: of the flat places, where a simulation put more precursors into the later half of the rasters than into
-    the earlier, and where fewer; 0 on real shards."""
+    the earlier, and where fewer; hits: where there are more and the score rises. 0 on real shards."""
 
     name: str
     pf: bool
@@ -41,6 +41,7 @@ class Rises:
     change: float
     more: int = 0
     fewer: int = 0
+    hits: int = 0
 
 
 def count(one: Explained, line: Line) -> Rises:
@@ -53,7 +54,7 @@ def count(one: Explained, line: Line) -> Rises:
     times = one.shard.read("time")[inside]
     steady = np.nan if goes is None else change(times, np.interp(times, goes.time, goes.flux))
     kind = one.shard.read("truth/kind") if "kind" in one.shard.truth else np.zeros(used.shape, dtype=np.uint8)
-    places = flat = up = down = more = fewer = 0
+    places = flat = up = down = more = fewer = hits = 0
     for step, slit in np.ndindex(used.shape[1:]):
         there = used[:, step, slit]
         if there.sum() < LEAST:
@@ -69,7 +70,10 @@ def count(one: Explained, line: Line) -> Rises:
             sign = 1.0 if theilslopes(values, time).slope >= 0 else -1.0
             if trend(time, sign * values).p <= CHANCE:
                 up, down = up + (sign > 0), down + (sign < 0)
-    return Rises(one.name, one.label is Label.PF, places, flat, int(up), int(down), steady, int(more), int(fewer))
+                hits += sign > 0 and late.mean() > early.mean()
+    return Rises(
+        one.name, one.label is Label.PF, places, flat, int(up), int(down), steady, int(more), int(fewer), int(hits)
+    )
 
 
 def change(time: np.ndarray, values: np.ndarray) -> float:

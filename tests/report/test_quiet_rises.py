@@ -66,7 +66,7 @@ def test_rises_count_where_all_else_is_flat(goes: Goes | None, flat: bool, line:
     if flat:
         # Eight places, of which one is made to rise and one to fall; chance may add one.
         assert found.up in (1, 2) and found.down in (1, 2)
-        assert (found.more, found.fewer) == (1, 1)
+        assert (found.more, found.fewer, found.hits) == (1, 1, 1)
         assert found.change == pytest.approx(0.2 * 1560 / 1590 / 1.098, rel=0.02)
     else:
         assert (found.up, found.down) == (0, 0)
