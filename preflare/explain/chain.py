@@ -1,93 +1,41 @@
-"""Networks that are chains of affine layers, ReLU and max-pooling, lowered to banded matrix products.
+"""Networks that are chains of affine layers, ReLU and max-pooling, lowered to steps that compiled passes carry out.
 
-Arrays have the batch innermost, (row, batch), and the rows of a convolution's answer are ordered by position, then
-channel: an output then depends on neighbouring rows alone, and a convolution is a few dense products of tiles of
-its banded matrix. Such a chain explains spectra at many times the rate of automatic differentiation:
+The rows of a convolution's answer are ordered by position, then channel: an output then depends on neighbouring rows
+alone, and its matrix is a band, which ``tiles`` cover. Such a chain explains spectra at many times the rate of
+automatic differentiation:
 
 - Along a path b + a (x - b) the first pre-activation is linear, a P(x) + (1 - a) P(b): one product for each spectrum
   and one for each baseline, none for each pair.
-- The gradient g before the first ReLU is wanted only through sums over samples of g and of g times b: products, with
-  no pass over the wavelengths of each pair.
+- The gradient before the first ReLU is summed over the positions on the path from one baseline, and only then goes
+  back through the first layer: (x - b) is the same for all of them.
+- ReLU and its gradient cost nothing of their own: they are part of the products that they follow.
 """
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from preflare.explain import passes
+from preflare.explain.emission import BYTES, VECTORS
+from preflare.explain.passes import Blocks, Program
 from preflare.explain.target import LOG_ODDS, QUANTITIES
-
-# What a call and each of its tiles cost beside arithmetic, in multiply-adds for each column.
-CALL, TILE = 150, 30
-# Columns (pairs of a spectrum and a sample) at a time: what they take should stay in a processor's cache.
-COLUMNS = 2048
+from preflare.explain.tiles import PACKED, tiles
 
 AFFINE = (nn.Conv1d, nn.Linear, nn.BatchNorm1d, nn.AvgPool1d, nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout1d)
-
-
-Saved = tuple[Tensor, ...]
-# Of a tile: first and last row, first and last column.
-Corners = tuple[int, int, int, int]
-
-
-class Step(Protocol):
-    """Forward returns the answer and what backward needs. A step may work in place."""
-
-    def forward(self, rows: Tensor) -> tuple[Tensor, Saved]: ...
-
-    def backward(self, gradient: Tensor, saved: Saved) -> Tensor: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Band:
-    """Tiles of a matrix, (tile, height, width), each of the next rows, and so many columns after the one before."""
-
-    rows: slice
-    first: int
-    step: int
-    blocks: Tensor
-
-    def every_column(self) -> Tensor:
-        """(tile, width): the matrix's column of each of a tile's."""
-        return self.first + self.step * torch.arange(len(self))[:, None] + torch.arange(self.blocks.shape[2])
-
-    def __len__(self) -> int:
-        return len(self.blocks)
+PRECISIONS = (torch.float32, torch.float64)
 
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """matrix (out, in) times rows plus bias (out, 1)."""
+    """matrix (out, in) times rows plus bias (out,). rectified: its answer passes a ReLU."""
 
-    matrix: Tensor
-    bias: Tensor
-    bands: tuple[Band, ...]
-    transposed: tuple[Band, ...]
-
-    @classmethod
-    def of(cls, matrix: Tensor, bias: Tensor) -> "Affine":
-        return cls(matrix, bias[:, None], bands(matrix), bands(matrix.T))
-
-    def forward(self, rows: Tensor) -> tuple[Tensor, Saved]:
-        return product(self.bands, rows).add_(self.bias), ()
-
-    def backward(self, gradient: Tensor, saved: Saved) -> Tensor:
-        return product(self.transposed, gradient)
-
-
-class Rectify:
-    """ReLU, in place; its gradient at 0 is 0, as PyTorch's is."""
-
-    def forward(self, rows: Tensor) -> tuple[Tensor, Saved]:
-        rows.clamp_min_(0)
-        return rows, (rows,)
-
-    def backward(self, gradient: Tensor, saved: Saved) -> Tensor:
-        return where_positive(gradient, saved[0])
+    matrix: np.ndarray
+    bias: np.ndarray
+    rectified: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,78 +44,97 @@ class Pool:
 
     window: int
     channels: int
-
-    def forward(self, rows: Tensor) -> tuple[Tensor, Saved]:
-        parts = self._parts(rows)
-        largest, leads = parts[:, 0], []
-        for place in range(1, self.window):
-            leads.append(parts[:, place] - largest)
-            largest = torch.maximum(largest, parts[:, place])
-        return largest.reshape(-1, rows.shape[1]), (rows, *leads)
-
-    def backward(self, gradient: Tensor, saved: Saved) -> Tensor:
-        spread = torch.empty_like(saved[0])
-        parts = self._parts(spread)
-        spread[parts.shape[0] * self.window * self.channels :] = 0
-        left = gradient.view(parts[:, 0].shape)
-        for place in range(self.window - 1, 0, -1):
-            # Who leads all before it takes what none after it took.
-            where_positive(left, saved[place], out=parts[:, place])
-            left = left - parts[:, place]
-        parts[:, 0] = left
-        return spread
-
-    def _parts(self, rows: Tensor) -> Tensor:
-        """(windows, window, channels, batch); what does not fill a window is left out."""
-        windows = rows.shape[0] // (self.window * self.channels)
-        used = rows[: windows * self.window * self.channels]
-        return used.view(windows, self.window, self.channels, rows.shape[1])
+    rectified: bool = False
 
 
-def where_positive(values: Tensor, sign: Tensor, out: Tensor | None = None) -> Tensor:
-    """values where sign is above 0, else 0: what ReLU's gradient is, in one pass."""
-    if out is None:
-        out = torch.empty_like(sign)
-    torch.ops.aten.threshold_backward.grad_input(values, sign, 0, grad_input=out)
-    return out
+Step = Affine | Pool
+
+
+def program(steps: Sequence[Step]) -> Program:
+    """The table of a chain that begins and ends with affine steps."""
+    first, *others = steps
+    assert isinstance(first, Affine)
+    tables: list[np.ndarray] = []
+    packed: list[np.ndarray] = []
+
+    def add(matrix: np.ndarray, bias: np.ndarray | None = None) -> tuple[int, int]:
+        made = tiles(matrix, bias)
+        made.table[:, PACKED] += sum(map(len, packed))
+        before = sum(map(len, tables))
+        tables.append(made.table)
+        packed.append(made.packed)
+        return before, before + len(made.table)
+
+    opening, closing = add(first.matrix, first.bias), add(first.matrix.T)
+    table = np.zeros((len(others), passes.COLUMNS), dtype=np.int64)
+    start, count = 0, len(first.bias)
+    for step, row in zip(others, table, strict=True):
+        if isinstance(step, Affine):
+            written = len(step.bias)
+            row[passes.FIRST : passes.BACK_LAST + 1] = *add(step.matrix, step.bias), *add(step.matrix.T)
+        else:
+            written = count // (step.window * step.channels) * step.channels
+            row[passes.WINDOW], row[passes.CHANNELS] = step.window, step.channels
+        row[passes.KIND] = passes.AFFINE if isinstance(step, Affine) else passes.POOL
+        row[passes.IN : passes.WRITTEN + 1] = start, count, start + count, written
+        start, count = start + count, written
+    floors = np.array([0 if step.rectified else -np.inf for step in steps], first.matrix.dtype)
+    return Program(
+        table,
+        floors,
+        np.concatenate(tables),
+        np.concatenate(packed),
+        opening[1],
+        closing[1] - closing[0],
+        start + count,
+    )
 
 
 class Chain:
-    """A lowered network: the log-odds of PF, what is explained, and the sums that expected gradients need.
+    """A lowered network: the log-odds of PF, what is explained, and its expected gradients.
 
-    first: the affine map of a spectrum; steps: those between; logits: (2, rows) and two numbers, to AR and PF.
-    quantity: what is explained, of target.QUANTITIES.
+    steps: from a spectrum to the logits of AR and PF. quantity: what is explained, of target.QUANTITIES.
     """
 
-    def __init__(self, first: Affine, steps: Sequence[Step], logits: Affine, quantity: str) -> None:
-        self.first = first
-        self.steps = tuple(steps)
-        self.odds = _sum(logits, QUANTITIES[LOG_ODDS].weights)
-        self.last = _sum(logits, QUANTITIES[quantity].weights)
-        self.squashed = QUANTITIES[quantity].squashed
-        self.sums = bands(first.matrix, extra=1)
+    def __init__(self, steps: Sequence[Step], quantity: str) -> None:
+        self.program = program(steps)
+        self.quantity = QUANTITIES[quantity]
+        first = steps[0]
+        assert isinstance(first, Affine)
+        self.rows, self.points = first.matrix.shape
+        self.precision = torch.from_numpy(first.matrix).dtype
 
     def log_odds(self, spectra: Tensor) -> Tensor:
         """(n,) of spectra (n, wavelength)."""
-        return self._answer(spectra, self.odds)
+        return QUANTITIES[LOG_ODDS](self.answer(spectra)[1])
 
     def explained(self, spectra: Tensor) -> Tensor:
         """The quantity explained, (n,) of spectra (n, wavelength)."""
-        answer = self._answer(spectra, self.last)
-        return torch.sigmoid(answer) if self.squashed else answer
+        return self.quantity(self.answer(spectra)[1])
 
-    def _answer(self, spectra: Tensor, last: Affine) -> Tensor:
-        parts = []
-        for part in spectra.split(COLUMNS):
-            rows, _ = self.first.forward(part.T.contiguous())
-            for step in self.steps:
-                rows, _ = step.forward(rows)
-            parts.append(last.forward(rows)[0][0])
-        return torch.cat(parts)
+    def answer(self, spectra: Tensor) -> tuple[Tensor, Tensor]:
+        """What the first affine map says, (n, row), and the logits (n, 2) of spectra (n, wavelength)."""
+        spectra = self.checked(spectra)
+        firsts, logits = spectra.new_empty(len(spectra), self.rows), spectra.new_empty(len(spectra), 2)
+        inputs, values = self.room(self.points), self.room(self.program.rows)
+        passes.answer(self.program, spectra.numpy(), inputs, values, firsts.numpy(), logits.numpy())
+        return firsts, logits
 
     def along(self, baselines: Tensor, positions: Tensor) -> "Along":
         """Expected gradients along these paths. baselines: (sample, wavelength); positions: (sample,)."""
         return Along(self, baselines, positions)
+
+    def room(self, rows: int) -> np.ndarray:
+        """Rows of the most vectors; torch's memory begins where a cache line does."""
+        lanes = VECTORS * BYTES // self.precision.itemsize
+        room: np.ndarray = torch.zeros(rows * lanes, dtype=self.precision).numpy()
+        return room
+
+    def checked(self, spectra: Tensor) -> Tensor:
+        """Spectra as the passes take them. Raises TypeError for those of another precision."""
+        if spectra.dtype != self.precision:
+            raise TypeError(f"The spectra are {spectra.dtype}, expected {self.precision}, as the network is.")
+        return spectra.detach().contiguous()
 
 
 class Along:
@@ -175,59 +142,56 @@ class Along:
 
     def __init__(self, chain: Chain, baselines: Tensor, positions: Tensor) -> None:
         self.chain = chain
-        self.positions = positions
         self.samples = len(positions)
-        self.starts = chain.first.forward(baselines.T.contiguous())[0] * (1 - positions)
-        # With a column of ones, one product gives the sums of g b and of g.
-        with_ones = torch.cat([baselines, baselines.new_ones(self.samples, 1)], dim=1)
-        self.columns = [band.every_column() for band in chain.sums]
-        self.factors = [
-            with_ones[:, torch.nn.functional.pad(columns, (0, 1), value=baselines.shape[1])].movedim(1, 0).contiguous()
-            for columns in self.columns
-        ]
+        self.blocks = blocks(chain, chain.checked(baselines), chain.checked(positions))
+        self.seeds = np.array(chain.quantity.weights, dtype=chain.program.packed.dtype)
 
     def __call__(self, spectra: Tensor) -> Tensor:
-        ends = self.chain.first.forward(spectra.T.contiguous())[0]
-        count = len(spectra)
-        sums = [
-            spectra.new_empty(*band.blocks.shape[:2], count, factor.shape[2])
-            for band, factor in zip(self.chain.sums, self.factors, strict=True)
-        ]
-        at_once = max(1, COLUMNS // self.samples)
-        for first in range(0, count, at_once):
-            some = slice(first, first + at_once)
-            gradient = self._gradient(ends[:, some])
-            for band, factor, out in zip(self.chain.sums, self.factors, sums, strict=True):
-                product = torch.bmm(gradient[band.rows].view(len(band), -1, self.samples), factor)
-                out[:, :, some] = product.view(*out.shape[:2], -1, out.shape[3])
-        found = torch.zeros_like(spectra.T)
-        for band, columns, total in zip(self.chain.sums, self.columns, sums, strict=True):
-            gradients = total[..., -1].movedim(2, 1) @ band.blocks
-            products = (total[..., :-1] * band.blocks[:, :, None]).sum(dim=1)
-            values = (gradients * spectra.T[columns].movedim(2, 1) - products).movedim(1, 2)
-            found.index_add_(0, columns.flatten(), values.reshape(-1, count))
-        return found.T.div(self.samples)
-
-    def _gradient(self, ends: Tensor) -> Tensor:
-        """Of what is explained before the first step, (row, spectrum x sample), on all paths to these ends."""
-        rows = torch.addcmul(self.starts[:, None], ends[:, :, None], self.positions).view(len(ends), -1)
-        kept = []
-        for step in self.chain.steps:
-            rows, saved = step.forward(rows)
-            kept.append(saved)
-        gradient = self.chain.last.matrix.T.expand(-1, rows.shape[1])
-        if self.chain.squashed:
-            value = torch.sigmoid(self.chain.last.forward(rows)[0])
-            gradient = gradient * (value * (1 - value))
-        for step, saved in zip(reversed(self.chain.steps), reversed(kept), strict=True):
-            gradient = step.backward(gradient, saved)
-        return gradient
+        chain, spectra = self.chain, self.chain.checked(spectra)
+        ends, _ = chain.answer(spectra)
+        values, slopes = chain.room(chain.program.rows), chain.room(chain.program.rows)
+        sums = chain.room(passes.GROUP * chain.points).reshape(VECTORS, -1)[0].reshape(passes.GROUP, -1)
+        found = torch.empty_like(spectra)
+        passes.attribute(
+            chain.program, self.blocks, ends.numpy(), spectra.numpy(), self.seeds, chain.quantity.squashed,
+            values, slopes, sums, found.numpy(),
+        )  # fmt: skip
+        return found.div_(self.samples)
 
 
-def _sum(logits: Affine, weights: tuple[float, float]) -> Affine:
-    """The weighted sum of two logits."""
-    ar, pf = weights
-    return Affine.of(ar * logits.matrix[:1] + pf * logits.matrix[1:], ar * logits.bias[0] + pf * logits.bias[1])
+def blocks(chain: Chain, baselines: Tensor, positions: Tensor) -> Blocks:
+    """Samples in blocks of nearly equal width; a baseline with several positions is one, if all have as many."""
+    distinct, which, counts = torch.unique(baselines, dim=0, return_inverse=True, return_counts=True)
+    rounds = int(counts[0]) if bool((counts == counts[0]).all()) else 1
+    if rounds == 1:
+        distinct, which = baselines, torch.arange(len(baselines))
+    order = which.argsort(stable=True).view(-1, rounds)
+    ends, _ = chain.answer(distinct)
+    starts = ends[:, None] * (1 - positions[order])[:, :, None]
+    lanes = BYTES // chain.precision.itemsize
+    vectors = -(-len(distinct) // lanes)
+    number = -(-vectors // VECTORS)
+    widths = [vectors // number + (k < vectors % number) for k in range(number)]
+    table = np.zeros((number, 4), dtype=np.int64)
+    parts: list[list[Tensor]] = [[], [], [], []]
+    first = 0
+    for row, width in zip(table, widths, strict=True):
+        here = slice(first * lanes, (first + width) * lanes)
+        row[:] = width, first * lanes * rounds * chain.rows, first * lanes, first * lanes * chain.points
+        missing = width * lanes - len(distinct[here])
+        for part, values in zip(
+            parts,
+            (
+                starts[here].permute(1, 2, 0),
+                positions[order[here]].T,
+                torch.ones_like(distinct[here, 0]),
+                distinct[here].T,
+            ),
+            strict=True,
+        ):
+            part.append(nn.functional.pad(values, (0, missing)).flatten())
+        first += width
+    return Blocks(table, rounds, *(torch.cat(part).numpy() for part in parts))
 
 
 def lower(network: nn.Module, points: int, quantity: str = LOG_ODDS) -> Chain | None:
@@ -251,84 +215,25 @@ def lower(network: nn.Module, points: int, quantity: str = LOG_ODDS) -> Chain | 
         if group:
             steps.append(_affine(group, shape, precision))
             group = []
+        if not steps:
+            return None
         if isinstance(layer, nn.ReLU):
-            steps.append(Rectify())
+            steps[-1] = replace(steps[-1], rectified=True)
         elif isinstance(layer, nn.MaxPool1d) and _plain(layer) and len(before) == 2:
             # The maximum of rectified values is the rectified maximum: half the values to rectify.
-            place = len(steps) - 1 if steps and isinstance(steps[-1], Rectify) else len(steps)
-            steps.insert(place, Pool(_single(layer.kernel_size), before[0]))
+            rectified = steps[-1].rectified
+            steps[-1] = replace(steps[-1], rectified=False)
+            steps.append(Pool(_single(layer.kernel_size), before[0], rectified))
         else:
             return None
         shape = after
-    if not group or len(steps) < 2 or not isinstance(steps[0], Affine):
+    if not group or not steps:
         return None
-    last = _affine(group, shape, precision)
-    if len(last.matrix) != 2:
+    logits = _affine(group, shape, precision)
+    if len(logits.bias) != 2:
         return None
-    chain = Chain(steps[0], steps[1:], last, quantity)
+    chain = Chain([*steps, logits], quantity)
     return chain if _agrees(chain, network, points, precision) else None
-
-
-def bands(matrix: Tensor, extra: int = 0) -> tuple[Band, ...]:
-    """Tiles of equal height that cover what is not zero in a matrix, of the height that costs least.
-
-    extra: columns that come with every tile.
-    """
-    used = (matrix != 0).numpy()
-    ends = np.arange(1, used.shape[1] + 1)
-    stop = (used * ends).max(axis=1)
-    start = np.where(used, ends - 1, used.shape[1]).min(axis=1)
-    best: list[list[Corners]] = []
-    lowest = float("inf")
-    for height in range(1, len(used) + 1):
-        tops = np.arange(0, len(used), height)
-        right = np.maximum.reduceat(stop, tops)
-        left = np.minimum(np.minimum.reduceat(start, tops), right)
-        bottoms = np.minimum(tops + height, len(used))
-        cost = int(((bottoms - tops) * (right - left + extra) + TILE).sum())
-        if cost >= lowest:
-            continue
-        found: list[list[Corners]] = []
-        for tile in zip(tops.tolist(), bottoms.tolist(), left.tolist(), right.tolist(), strict=True):
-            if found and _continues(found[-1], tile):
-                found[-1].append(tile)
-            else:
-                found.append([tile])
-        cost += CALL * len(found)
-        if cost < lowest:
-            best, lowest = found, cost
-    return tuple(
-        Band(
-            slice(run[0][0], run[-1][1]),
-            run[0][2],
-            run[1][2] - run[0][2] if len(run) > 1 else 0,
-            torch.stack([matrix[a:b, c:d] for a, b, c, d in run]),
-        )
-        for run in best
-    )
-
-
-def _continues(run: Sequence[Corners], tile: Corners) -> bool:
-    """Whether a tile has the shape of a run's tiles and lies as far from the last as those from each other."""
-    last = run[-1]
-    same = tile[1] - tile[0] == last[1] - last[0] and tile[3] - tile[2] == last[3] - last[2]
-    step = tile[2] - last[2]
-    return same and step >= 0 and (len(run) == 1 or step == last[2] - run[-2][2])
-
-
-def product(parts: Sequence[Band], rows: Tensor) -> Tensor:
-    """A matrix in bands times rows (in, batch)."""
-    batch = rows.shape[1]
-    out = rows.new_empty(parts[-1].rows.stop, batch)
-    rows = rows.contiguous()
-    for band in parts:
-        count, height, width = band.blocks.shape
-        # Tiles overlap in the rows that they read.
-        read = rows.as_strided(
-            (count, width, batch), (band.step * batch, batch, 1), rows.storage_offset() + band.first * batch
-        )
-        torch.bmm(band.blocks, read, out=out[band.rows].view(count, height, batch))
-    return out
 
 
 def _calls(network: nn.Module, points: int) -> list[tuple[nn.Module, torch.Size, torch.Size]] | None:
@@ -344,7 +249,7 @@ def _calls(network: nn.Module, points: int) -> list[tuple[nn.Module, torch.Size,
     layers = [module for module in network.modules() if not any(module.children())]
     hooks = [layer.register_forward_hook(note) for layer in layers]
     precision = next((parameter.dtype for parameter in network.parameters()), None)
-    if precision is None:
+    if precision not in PRECISIONS:
         return None
     probe = torch.zeros(2, 1, points, dtype=precision)
     try:
@@ -370,7 +275,7 @@ def _affine(group: Sequence[nn.Module], shape: torch.Size, precision: torch.dtyp
         answers = layers(torch.eye(size, dtype=torch.float64).view(size, *shape)) - bias
     after, before = _order(bias.shape[1:]), _order(shape)
     matrix = answers.flatten(1).T[after][:, before]
-    return Affine.of(matrix.to(precision).contiguous(), bias.flatten()[after].to(precision))
+    return Affine(matrix.to(precision).contiguous().numpy(), bias.flatten()[after].to(precision).numpy())
 
 
 def _order(shape: torch.Size) -> Tensor:

@@ -16,11 +16,13 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from preflare.explain.chain import COLUMNS, lower
+from preflare.explain.chain import lower
 from preflare.explain.target import LOG_ODDS, explained, log_odds
 
 # Spectra of one member that a worker takes at a time.
 TASK = 128
+# Pairs of a spectrum and a sample that are differentiated at a time.
+COLUMNS = 2048
 
 
 Attribute = Callable[[Tensor], Tensor]

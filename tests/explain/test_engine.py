@@ -19,7 +19,8 @@ from preflare.explain.target import QUANTITIES, explained, log_odds
 
 POINTS, SAMPLES = 240, 30
 CONF = Path(__file__).resolve().parents[2] / "conf" / "model"
-MODELS = sorted(path.stem for path in CONF.glob("*.yaml"))
+# The autoencoder has no logits.
+MODELS = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "vae")
 
 
 def network(name: str = "convnet", seed: int = 0) -> nn.Module:
