@@ -102,9 +102,9 @@ def make(them: Sequence[Explained], line: Line, tolerance: float) -> Section:
         title="Slits",
         paper="Sect. 8.2, Figs. 14, D.1 and D.2",
         lead=f"In {main_one.aligned} of {main_one.slits} slits of {len(pf)} PF observations the pixel of the highest "
-        f"mean attribution before the flare lies within {tolerance:g} arcsec of the brightest pixel of the flare; "
-        f"{main_one.shifted:.0%} of the slits of an observation do so by chance and {main_one.share:.0%} do (p = "
-        f"{main_one.p_shifted:.3f}). Intensity alone leads there in {measured[INTENSITY][tolerance].share:.0%}.",
+        f"mean attribution before the flare lies within {tolerance:g} arcsec of the brightest pixel of the flare: "
+        f"that is {main_one.share:.0%} in the mean of observations, where chance gives {main_one.shifted:.0%} (p = "
+        f"{main_one.p_shifted:.3f}), and intensity alone leads there in {measured[INTENSITY][tolerance].share:.0%}.",
         origin=origin,
         plots=[*_maps(everything, tolerance, limit, note), _alignment(pf, measured, predictors, tolerance, note)],
         tables={
@@ -212,7 +212,7 @@ def _maps(everything: Sequence[Seen], tolerance: float, limit: float, note: str)
 def _caption(slit: Slit, one: Map) -> str:
     text = (
         f"{one.title}: intensity with the GOES curve above, mean attribution with the mean score below. Left as in the "
-        "paper, each side of the onset divided by its own largest value; right on one scale"
+        "paper, each side of the onset on its own scale; right on one scale"
     )
     sides = [values[np.isfinite(values)] for values in (slit.attribution[slit.before], slit.attribution[slit.flare])]
     if all(len(values) for values in sides):

@@ -22,7 +22,7 @@ UNITS = (("", ""), ("DN/s", "log-odds per wavelength: for PF (+), against PF (\N
 @dataclass(frozen=True, eq=False)
 class Map:
     """minutes: (repeat,) from the onset. along: (slit,) arcsec. intensity, attribution: (repeat, slit), in DN/s and
-    signed; own_intensity, own_attribution: the same with each side of the onset divided by its largest. score:
+    signed; own_intensity, own_attribution: the same with each side of the onset on its own scale, up to 1. score:
     (repeat,) mean along the slit. xrays: minutes and W/m², (n,) each. onset: whether there is one, at 0. leads, flare,
     footpoint: arcsec of the pixel that leads before, of the brightest in the flare, and of what the simulation made
     flare; NaN for none.
@@ -54,7 +54,7 @@ def draw(one: Map, limit: float, classes: Mapping[str, float], note: str) -> Fig
         axes = figure.subplots(2, 2, sharex=True, sharey=True)
         common = LogNorm(*_range(one.intensity))
         columns = (
-            (one.own_intensity, Normalize(0, 1), one.own_attribution, 1.0, "each side by its own largest"),
+            (one.own_intensity, Normalize(0, 1), one.own_attribution, 1.0, "each side on its own scale"),
             (one.intensity, common, one.attribution, limit, "one scale"),
         )
         for column, (light, norm, values, end, kind) in enumerate(columns):
@@ -94,9 +94,10 @@ def small(one: Map, limit: float) -> Figure:
 
 def _range(values: np.ndarray) -> tuple[float, float]:
     known = values[np.isfinite(values) & (values > 0)]
-    if not known.size or known.min() == known.max():
+    if not known.size or np.ptp(np.quantile(known, [0.02, 0.995])) == 0:
         return 1.0, 10.0
-    return float(np.quantile(known, 0.02)), float(known.max())
+    low, high = np.quantile(known, [0.02, 0.995])
+    return float(low), float(high)
 
 
 def _image(axes: Axes, one: Map, values: np.ndarray, norm: Normalize, colours: str | Colormap) -> QuadMesh:
@@ -108,10 +109,10 @@ def _image(axes: Axes, one: Map, values: np.ndarray, norm: Normalize, colours: s
 
 
 def _bar(figure: Figure, image: QuadMesh, axes: Axes, side: str, unit: str) -> None:
-    bar = figure.colorbar(image, ax=axes, location=side, aspect=40, pad=0.02)
-    if isinstance(image.norm, LogNorm):
-        bar.set_ticks(LogLocator(subs=(1, 2, 5)), format=StrMethodFormatter("{x:g}"))
-        bar.minorticks_off()
+    plain = {"ticks": LogLocator(subs=(1, 2, 5)), "format": StrMethodFormatter("{x:g}")}
+    kind = plain if isinstance(image.norm, LogNorm) else {}
+    bar = figure.colorbar(image, ax=axes, location=side, aspect=40, pad=0.02, **kind)  # type: ignore[arg-type]
+    bar.minorticks_off()
     bar.ax.tick_params(labelsize=6)
     bar.set_label(unit, fontsize=6)
 

@@ -74,9 +74,23 @@ class Alignment:
 
 def mean_before(values: np.ndarray, slit: Slit) -> np.ndarray:
     """The mean (slit,) of values (repeat, slit) over the analysis window; NaN for pixels with too few."""
-    inside = values[slit.before]
-    enough = np.isfinite(inside).sum(axis=0) >= ENOUGH * max(len(inside), 1)
+    inside, enough = _before(values, slit)
     return np.where(enough, _mean(list(inside)) if len(inside) else np.nan, np.nan)
+
+
+def median_before(values: np.ndarray, slit: Slit) -> np.ndarray:
+    """The median (slit,), as ``mean_before``: of intensities, which cosmic rays raise now and then."""
+    inside, enough = _before(values, slit)
+    found = np.full(inside.shape[1], np.nan)
+    if enough.any() and len(inside):
+        found[enough] = np.nanmedian(inside[:, enough], axis=0)
+    return found
+
+
+def _before(values: np.ndarray, slit: Slit) -> tuple[np.ndarray, np.ndarray]:
+    """The values of the window, and which pixels have enough of them."""
+    inside = values[slit.before]
+    return inside, np.isfinite(inside).sum(axis=0) >= ENOUGH * max(len(inside), 1)
 
 
 def from_flare(slit: Slit) -> np.ndarray | None:
@@ -95,7 +109,7 @@ def profiles(mine: Sequence[Slit]) -> dict[str, list[np.ndarray]]:
     """What may lead along the slits of an observation before the flare: predictor -> (slit,) of each."""
     attribution = [mean_before(one.attribution, one) for one in mine]
     with np.errstate(divide="ignore", invalid="ignore"):
-        light = [np.log(mean_before(one.intensity, one)) for one in mine]
+        light = [np.log(median_before(one.intensity, one)) for one in mine]
     light = [np.where(np.isfinite(one), one, np.nan) for one in light]
     found = {ATTRIBUTION: attribution, INTENSITY: light, BEYOND: beyond(attribution, light)}
     if all(one.precursors is not None for one in mine):

@@ -71,7 +71,7 @@ def slits(one: Explained, line: Line) -> list[Slit]:
     light = brightness(shard.read("intensity"), shard.read("quality"), shard.read("exposure"), line.rules.saturation)
     score, attribution = one.cube.read("score"), by_completeness(one)
     kind = shard.read("truth/kind") > 0 if "kind" in shard.truth else None
-    far = shard.read("truth/footpoint") if "footpoint" in shard.truth else None
+    far = shard.read("truth/footpoint") if "footpoint" in shard.truth and one.label is Label.PF else None
     return [
         Slit(
             one.name,
@@ -127,14 +127,14 @@ def by_completeness(one: Explained) -> np.ndarray:
 
 
 def each_side(values: np.ndarray, slit: Slit) -> np.ndarray:
-    """Values (repeat, slit) divided by their largest size before the onset and, those after it, by theirs: as the paper
-    draws them, which makes what is seen jump at the onset."""
+    """Values (repeat, slit) before the onset and those after it, each divided by the size that 99% of them do not
+    exceed: as the paper draws them, which makes what is seen jump at the onset. The highest are often hits."""
     late = slit.minutes >= 0 if slit.flare.any() else np.zeros(len(values), dtype=bool)
     scaled = values.astype(np.float64)
     for side in (late, ~late):
         size = np.abs(scaled[side][np.isfinite(scaled[side])])
-        if size.size and size.max() > 0:
-            scaled[side] /= size.max()
+        if size.any():
+            scaled[side] /= np.quantile(size, 0.99, method="higher") or size.max()
     return scaled
 
 

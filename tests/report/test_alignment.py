@@ -142,6 +142,16 @@ def test_pixels_that_were_hardly_scored_do_not_lead() -> None:
     np.testing.assert_array_equal(alignment.mean_before(values, slit(values, values, np.ones(4))), [0, np.nan, 1])
 
 
+def test_a_cosmic_ray_does_not_lead() -> None:
+    light = np.ones((5, 3))
+    light[:, 2], light[1, 0], light[3:, 1] = 2, 1000, np.nan
+    one = slit(light, light, np.ones(5))
+    np.testing.assert_array_equal(alignment.median_before(light, one), [1, 1, 2])
+    light[2, 1] = np.nan
+    assert np.isnan(alignment.median_before(light, one)[1])
+    assert alignment.profiles([one])[alignment.INTENSITY][0][0] == 0
+
+
 def test_the_line_in_intensity_is_that_of_least_squares() -> None:
     stream = np.random.default_rng(7)
     x = [stream.standard_normal(8) for _ in range(2)]

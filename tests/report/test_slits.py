@@ -101,7 +101,7 @@ def test_what_was_not_explained_has_a_value_all_the_same(
     assert np.isnan(slits.agreement(one))
 
 
-def test_each_side_of_the_onset_has_its_own_largest(one: Explained, line: Line) -> None:
+def test_each_side_of_the_onset_has_its_own_scale(one: Explained, line: Line) -> None:
     first = slits.slits(one, line)[0]
     values = np.array([[1.0, -4.0], [2.0, np.nan], [3.0, 0.0], [10.0, 20.0]])
     slit = replace(first, minutes=np.array([-3.0, -2.0, -1.0, 1.0]))
@@ -109,6 +109,15 @@ def test_each_side_of_the_onset_has_its_own_largest(one: Explained, line: Line) 
     # Without a flare there is one side.
     calm = replace(slit, phase=np.ones(4))
     np.testing.assert_allclose(slits.each_side(values, calm), values / 20)
+
+
+def test_a_hit_does_not_set_the_scale(one: Explained, line: Line) -> None:
+    calm = replace(slits.slits(one, line)[0], minutes=np.arange(-200.0, 0), phase=np.ones(200))
+    values = np.ones((200, 2))
+    values[7, 1] = 1000
+    assert slits.each_side(values, calm)[0, 0] == 1
+    # Where hardly anything is not 0, that is.
+    assert slits.each_side(np.where(values > 1, values, 0), calm)[7, 1] == 1
 
 
 def test_the_curve_is_on_the_clock_of_the_slits(one: Explained) -> None:

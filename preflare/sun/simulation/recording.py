@@ -144,7 +144,9 @@ class Recording:
             array = np.concatenate([piece.pop(name) for piece in pieces])
             return array.reshape(-1, steps, *array.shape[1:])
 
-        truth = {name: whole(f"truth/{name}") for name in ("kind", "changed", "changed_normalised", "quiet")}
+        truth = {
+            name: whole(f"truth/{name}") for name in ("kind", "changed", "changed_normalised", "quiet", "footpoint")
+        }
         arrays = {name: whole(name) for name in ("spectra", "intensity", "exposure", "quality", "position")}
         return Block(time=self.times[repeats], phase=self.cut.phase[repeats], truth=truth, **arrays)
 
@@ -156,6 +158,7 @@ class Recording:
         pure = self._radiance(disturbed)
         truth = self._truth(pure, quiet.take(np.flatnonzero(kind)), kind)
         truth["quiet"] = (self.scene.is_quiet(x, y, time) & (kind == 0)).astype(np.uint8)
+        truth["footpoint"] = self._from_footpoint(x, y)
         counts, seconds = self._record(exposures, pure.reshape(len(exposures), -1, len(self.native)))
         values, missing, saturated = resample(counts[..., taps.first : taps.first + taps.count], taps, self._line.rules)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -178,6 +181,12 @@ class Recording:
         across = self.across[exposures % self.schedule.steps]
         x, y, time = np.broadcast_arrays(across[:, None], self.along, self.times.ravel()[exposures][:, None])
         return x.ravel(), y.ravel(), time.ravel()
+
+    def _from_footpoint(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """How far n places are from where the flare will be, (n,) float32 arcsec; NaN where none comes."""
+        if self.entry.label is not Label.PF:
+            return np.full(len(x), np.nan, np.float32)
+        return np.hypot(x - self.scene.footpoint[0], y - self.scene.footpoint[1]).astype(np.float32)
 
     def seconds(self, exposures: np.ndarray) -> np.ndarray:
         """Exposure times of some exposures, (exposure,) float32 s; 0 where one did not arrive."""

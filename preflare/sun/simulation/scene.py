@@ -17,6 +17,7 @@ INTENSITY = 45.0  # DN/s, median before the reversal
 CONTINUUM = 14.6  # DN/s, at the median intensity and the raster's mu
 MU = 0.81
 FOOTPOINT = 14.0  # arcsec over which precursors thin out around it
+EVERYWHERE = 0.6  # how frequent they are far from it, as a share of how frequent at it
 LEAD = 1560.0  # s before the onset in which they become more frequent
 MIDDLE = 750.0  # s from the start of a window of 25 minutes
 
@@ -81,7 +82,7 @@ class Scene:
         if self._share == 0:
             return np.zeros(len(x))
         far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
-        place = 0.6 + 0.4 * np.exp(-far2 / (2 * FOOTPOINT**2))
+        place = EVERYWHERE + (1 - EVERYWHERE) * np.exp(-far2 / (2 * FOOTPOINT**2))
         moment = 0.25 + 0.75 * self._nearness(time) if self.rising else 0.7
         return np.where(time < onset, np.clip(self._share * place * moment, 0, 0.97), 0.0)
 

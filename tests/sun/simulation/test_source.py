@@ -85,7 +85,7 @@ def test_an_observation_is_a_function_of_seed_and_id(
     monkeypatch.setattr(module, "BLOCK", 1)  # a repeat at a time
     second, _ = shard.write(tmp_path / "alone", one(simulate(f"observations=[{PF}]"), line))
     assert shard.Shard.open(first, line).digest == shard.Shard.open(second, line).digest
-    assert shard.Shard.open(first, line).truth == ("changed", "changed_normalised", "kind", "quiet")
+    assert shard.Shard.open(first, line).truth == ("changed", "changed_normalised", "footpoint", "kind", "quiet")
     other = one(simulate(f"observations=[{PF}]", "simulation.seed=2"), line)
     assert other.header.recipe["simulation.seed"] == 2
     assert other.header.onset != whole.header.onset
@@ -157,6 +157,28 @@ def test_a_flare_is_bright_and_calm_regions_have_none(tiny: dict[str, Made]) -> 
         else:
             assert Phase.FLARE not in phase and not made.arrays["truth/kind"].any()
     assert np.median(ratios) > 5
+
+
+def test_the_flare_is_brightest_at_its_footpoint(simulate: Simulate, line: Line) -> None:
+    """Of five observations each, where the truth says the flare will be; regions without one have no such place."""
+    entries = catalog.read()
+    names = [[entry.name for entry in entries if entry.label is label][:5] for label in (Label.PF, Label.AR)]
+    sizes = ("simulation.programme.size=300", "simulation.programme.spread=0.1")
+    brighter = []
+    for observation in simulate(f"observations=[{','.join(sum(names, []))}]", *sizes).observations(line):
+        blocks = list(observation.blocks())
+        away = np.concatenate([block.truth["footpoint"] for block in blocks])
+        if observation.header.label is Label.AR:
+            assert np.isnan(away).all()
+            continue
+        position = np.concatenate([block.position for block in blocks]).astype(float)
+        apart = np.hypot(*np.moveaxis(np.diff(position, axis=2), -1, 0))
+        assert (np.abs(np.diff(away, axis=2)) <= apart + 1e-3).all()
+        flare = np.concatenate([block.phase for block in blocks]) == Phase.FLARE
+        light = np.nan_to_num(np.concatenate([block.intensity for block in blocks])[flare])
+        near = away[flare] < np.median(away[flare])
+        brighter.append(light[near].mean() > 1.5 * light[~near].mean())
+    assert len(brighter) == 5 and sum(brighter) >= 4
 
 
 def test_the_window_is_the_one_of_the_config(simulate: Simulate, line: Line) -> None:
