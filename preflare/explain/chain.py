@@ -124,16 +124,18 @@ class Chain:
         """Expected gradients along these paths. baselines: (sample, wavelength); positions: (sample,)."""
         return Along(self, baselines, positions)
 
-    def room(self, rows: int) -> np.ndarray:
-        """Rows of the most vectors; torch's memory begins where a cache line does."""
-        lanes = VECTORS * BYTES // self.precision.itemsize
-        room: np.ndarray = torch.zeros(rows * lanes, dtype=self.precision).numpy()
+    def room(self, rows: int, vectors: int = VECTORS) -> np.ndarray:
+        """Rows of so many vectors; torch's memory begins where a cache line does."""
+        room: np.ndarray = torch.zeros(rows * vectors * BYTES // self.precision.itemsize, dtype=self.precision).numpy()
         return room
 
     def checked(self, spectra: Tensor) -> Tensor:
-        """Spectra as the passes take them. Raises TypeError for those of another precision."""
-        if spectra.dtype != self.precision:
-            raise TypeError(f"The spectra are {spectra.dtype}, expected {self.precision}, as the network is.")
+        """Spectra as the passes take them, which look at no shape. Raises ValueError for others."""
+        if spectra.shape[1:] != (self.points,) or spectra.dtype != self.precision:
+            raise ValueError(
+                f"The spectra are {tuple(spectra.shape)}, {spectra.dtype}, expected (n, {self.points}), "
+                f"{self.precision}, as the network is."
+            )
         return spectra.detach().contiguous()
 
 
@@ -141,16 +143,20 @@ class Along:
     """The mean over samples of (x - b) times the gradient at b + a (x - b): (n, wavelength) -> the same."""
 
     def __init__(self, chain: Chain, baselines: Tensor, positions: Tensor) -> None:
+        if positions.shape != baselines.shape[:1]:
+            raise ValueError(
+                f"The positions are {tuple(positions.shape)}, expected ({len(baselines)},): one for each baseline."
+            )
         self.chain = chain
         self.samples = len(positions)
-        self.blocks = blocks(chain, chain.checked(baselines), chain.checked(positions))
+        self.blocks = blocks(chain, chain.checked(baselines), positions.to(chain.precision))
         self.seeds = np.array(chain.quantity.weights, dtype=chain.program.packed.dtype)
 
     def __call__(self, spectra: Tensor) -> Tensor:
         chain, spectra = self.chain, self.chain.checked(spectra)
         ends, _ = chain.answer(spectra)
         values, slopes = chain.room(chain.program.rows), chain.room(chain.program.rows)
-        sums = chain.room(passes.GROUP * chain.points).reshape(VECTORS, -1)[0].reshape(passes.GROUP, -1)
+        sums = chain.room(passes.GROUP * chain.points, 1).reshape(passes.GROUP, -1)
         found = torch.empty_like(spectra)
         passes.attribute(
             chain.program, self.blocks, ends.numpy(), spectra.numpy(), self.seeds, chain.quantity.squashed,

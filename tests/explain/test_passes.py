@@ -97,6 +97,15 @@ def test_no_spectra_have_no_answers() -> None:
     assert along(draw(0, 1)).shape == (0, POINTS) and chain.log_odds(draw(0, 1)).shape == (0,)
 
 
-def test_another_precision_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"spectra are torch.float32, expected torch.float64"):
-        made(network()).log_odds(draw(1, 1, torch.float32))
+def test_what_the_passes_would_misread_is_refused() -> None:
+    """They look at no shape."""
+    chain, places = made(network()), torch.linspace(0, 1, 9, dtype=torch.float64)
+    for wrong in (draw(1, 1, torch.float32), draw(1, 1)[:, 1:], draw(1, 1)[0]):
+        with pytest.raises(ValueError, match=r"expected \(n, 30\), torch.float64"):
+            chain.log_odds(wrong)
+        with pytest.raises(ValueError, match=r"expected \(n, 30\), torch.float64"):
+            chain.along(draw(9, 2), places)(wrong)
+    with pytest.raises(ValueError, match=r"positions are \(9,\), expected \(8,\)"):
+        chain.along(draw(8, 2), places)
+    with pytest.raises(ValueError, match=r"expected \(n, 30\)"):
+        chain.along(draw(9, 2)[:, :29], places)
