@@ -37,7 +37,7 @@ def draw(
             twin.plot(wavelength, mean, color=colour, linewidth=1.0, label=title)
         twin.set_ylim(0, 1.08 * max(mean.max() for mean in means.values()))
         twin.set_ylabel("mean normalised spectrum")
-        for colour, dash, (title, mean) in zip((style.INK, style.GREY), ("-", "--"), extremes.items(), strict=True):
+        for colour, dash, (title, mean) in zip(("#009e73", style.GREY), ("-", "--"), extremes.items(), strict=True):
             bottom.plot(wavelength, mean, dash, color=colour, linewidth=1.1, label=title)
         bottom.set_ylim(0, 0.6 * max(mean.max() for mean in extremes.values()))
         bottom.set_ylabel("normalised spectrum,\nlower part")
@@ -49,11 +49,7 @@ def draw(
                     wavelength[start] - step / 2, wavelength[stop] + step / 2, color=style.GREY, alpha=0.25, lw=0
                 )
             panel.xaxis.get_major_formatter().set_useOffset(False)
-        handles, labels = (
-            a + b for a, b in zip(*(one.get_legend_handles_labels() for one in (top, twin)), strict=True)
-        )
-        top.legend(handles, labels, loc="upper right", fontsize=7.5)
-        bottom.legend(loc="upper right", fontsize=7.5)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         if note:
             style.note(figure, note)
         figure.draw_without_rendering()

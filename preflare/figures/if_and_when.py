@@ -19,17 +19,21 @@ def draw(names: Sequence[str], area: np.ndarray, tau: np.ndarray, note: str) -> 
         axes = figure.subplots()
         axes.axvline(0.5, color=style.GREY, linewidth=0.8)
         axes.axhline(0, color=style.GREY, linewidth=0.8)
-        for name, across, up in zip(names, area, tau, strict=True):
-            if not np.isfinite([across[0], up[0]]).all():
-                continue
-            told = not across[1] <= 0.5 <= across[2] or not up[1] <= 0 <= up[2]
-            colour = style.RED if told else style.GREY
-            axes.plot(across[1:], [up[0]] * 2, color=colour, linewidth=0.7, alpha=0.6)
-            axes.plot([across[0]] * 2, up[1:], color=colour, linewidth=0.7, alpha=0.6)
-            axes.plot(across[0], up[0], "o", color=colour, markersize=4, zorder=3)
-            if told:
+        there = np.isfinite(area[:, 0]) & np.isfinite(tau[:, 0])
+        told = there & ((area[:, 1] > 0.5) | (area[:, 2] < 0.5) | (tau[:, 1] > 0) | (tau[:, 2] < 0))
+        close = 0.05 * np.ptp(tau[there]) if there.any() else 0.0
+        for place in np.flatnonzero(there).tolist():
+            (x, left, right), (y, low, high) = area[place], tau[place]
+            colour = style.RED if told[place] else style.GREY
+            axes.plot([left, right], [y, y], color=colour, linewidth=0.7, alpha=0.6)
+            axes.plot([x, x], [low, high], color=colour, linewidth=0.7, alpha=0.6)
+            axes.plot(x, y, "o", color=colour, markersize=4, zorder=3)
+            if told[place]:
+                # A name goes to the left where another stands close by on the right.
+                beside = told & (area[:, 0] > x) & (area[:, 0] < x + 0.3) & (np.abs(tau[:, 0] - y) < close)
+                shift, side = (-4, "right") if beside.any() else (4, "left")
                 text = axes.annotate(
-                    name, (across[0], up[0]), (4, 3), textcoords="offset points", fontsize=8, zorder=4, va="bottom"
+                    names[place], (x, y), (shift, 3), textcoords="offset points", fontsize=8, ha=side, va="bottom"
                 )
                 text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
         axes.set_xlabel("if: probability that PF is above AR (0.5: chance)")

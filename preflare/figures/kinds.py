@@ -41,7 +41,7 @@ def draw(
         if note:
             style.note(figure, note)
         figure.draw_without_rendering()
-        style.mark(rows[0], marks, 11, 7.5)
+        style.mark(rows[0], marks, 15, 7.5)
         for axes in rows[1:]:
             for place in marks.values():
                 style.rule(axes, place)
