@@ -27,7 +27,7 @@ from preflare.model.callbacks import AveragingRate, MemberRecord, SwarmBar, Swar
 from preflare.model.member import Member
 from preflare.model.swarm import CannotSwarm
 from preflare.model.swarm.data import SwarmData
-from preflare.model.swarm.memory import member_bytes, most_members
+from preflare.model.swarm.memory import most_members, needs
 from preflare.model.swarm.module import SwarmClassifier
 from preflare.model.swarm.workers import Workers
 from preflare.run import RunFolder, flatten, has_effect
@@ -172,8 +172,10 @@ def _most_members(group: Sequence[Member]) -> int:
     spectra = 2 * min(clean.values())  # both classes have as many on every side
     number = 8 if str(config.trainer.precision).startswith("64") else 4
     network = instantiate(config.model)
-    each = member_bytes(network, data.line.points, data.batch_size, spectra, spectra, number)
-    size = most_members(config.swarm.memory, each)
+    threads = None if config.trainer.accelerator != "cpu" else config.threads or os.cpu_count() or 1
+    loss = instantiate(config.loss)
+    taken = needs(network, loss, data.line.points, data.batch_size, spectra, spectra, number, threads)
+    size = most_members(config.swarm.memory, taken)
     if size < len(group):
         log.info("%d members train %d at a time: swarm.memory is %g GiB.", len(group), size, config.swarm.memory)
     return size

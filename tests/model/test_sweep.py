@@ -1,9 +1,15 @@
 """The sweep's summary: which jobs there were, what is written, what failed."""
 
 import csv
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from preflare.errors import RunError
@@ -153,3 +159,39 @@ def test_a_sweep_in_which_all_finished_ends_quietly(root: Path, capsys: pytest.C
     config = OmegaConf.create({"hydra": {"sweep": {"dir": str(root)}, "overrides": {"task": ["seed=1,2"]}}})
     sweep.Summary().on_multirun_end(config)
     assert "FAILED" not in capsys.readouterr().out
+
+
+def begin(home: Path, shards: Path) -> subprocess.Popen[str]:
+    """A sweep of three members on their way, in a process of its own."""
+    home.mkdir(exist_ok=True)
+    task = ["-m", "seed=1,2,3", "trainer.max_epochs=30", f"data.root={shards}", "partition.test_observations=1"]
+    command = [sys.executable, str(Path(__file__).resolve().parents[2] / "train.py"), *task]
+    return subprocess.Popen(command, cwd=home, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@pytest.mark.slow
+def test_a_sweep_that_was_killed_and_goes_on_equals_one_that_was_not(toy_shards: Path, tmp_path: Path) -> None:
+    whole = begin(tmp_path / "whole", toy_shards)
+    assert "TSS" in whole.communicate(timeout=120)[0] and whole.returncode == 0
+    killed = begin(tmp_path / "killed", toy_shards)
+    written = tmp_path / "killed" / "runs" / "default"
+    deadline = time.monotonic() + 120
+    while not any(len(file.read_text().splitlines()) > 6 for file in written.rglob("metrics.csv")):
+        assert killed.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL and not list(written.rglob("run.json"))
+    again = begin(tmp_path / "killed", toy_shards)
+    said, _ = again.communicate(timeout=120)
+    assert again.returncode == 0 and "goes on after epoch" in said, said
+    one, other = (rows(tmp_path / name / "runs" / "default" / "summary.csv") for name in ("whole", "killed"))
+    assert len(one) == 3
+    for row, same in zip(one, other, strict=True):
+        assert row | {"seconds": ""} == same | {"seconds": ""}
+    files = sorted((tmp_path / "whole").rglob("*.ckpt"))
+    assert len(files) == 9
+    for file in files:
+        mine = torch.load(file)["state_dict"]
+        theirs = torch.load(tmp_path / "killed" / file.relative_to(tmp_path / "whole"))["state_dict"]
+        assert all(torch.equal(mine[name], theirs[name]) for name in mine | theirs)

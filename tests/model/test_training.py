@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from preflare.command import Job
 from preflare.errors import PartitionError, RunError
 from preflare.model import member as members
 from preflare.model import training
+from preflare.model.loss import CrossEntropy
 from preflare.model.member import sub_seed
-from preflare.model.swarm.memory import member_bytes
+from preflare.model.swarm.memory import needs
 from preflare.run import RunFolder
 
 
@@ -323,8 +325,8 @@ def test_a_swarm_is_as_large_as_memory_allows(
     if memory is None:
         network = instantiate(make_config().model)
         # Of each class 4 observations of 80 spectra; 2 are flagged, and PF have 20 more in the flare.
-        each = member_bytes(network, 240, 64, 2 * 4 * 58, 2 * 4 * 58, 4)
-        memory = 3.9 * each / 2**30
+        asked = needs(network, CrossEntropy(0), 240, 64, 2 * 4 * 58, 2 * 4 * 58, 4, os.cpu_count())
+        memory = (asked.once + 3.9 * asked.each) / 2**30
     jobs = [
         Job(make_config(f"swarm.memory={memory}", *choice), tmp_path / str(k), ()) for k, choice in enumerate(CHOICES)
     ]
