@@ -107,8 +107,7 @@ def main(config: DictConfig) -> None:
         for other in explained.open_all(by.folder.cubes, root)
         if other.shard.header.id != one.shard.header.id and not other.cube.attributes["seen"]
     ]
-    inputs = {other.name: str(other.cube.attributes["finished"]) for other in others}
-    inputs[str(one.shard.path)] = one.shard.digest
+    inputs = {other.cube.path.as_posix(): other.digest for other in [*others, one]}
     conclude(config, inputs, lambda: make(by, one, others, line, window, rate, Path(config.output)))
 
 

@@ -1,5 +1,6 @@
 """An observation as the report reads it: a shard and the saliency cube that explains it."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +29,11 @@ class Explained:
     @property
     def label(self) -> Label:
         return self.shard.header.label
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the cube says of itself: of which shard it is, who explained it, and how."""
+        return hashlib.sha256(repr(sorted(self.cube.attributes.items())).encode()).hexdigest()
 
     def minutes(self) -> np.ndarray:
         """Of every exposure, (repeat, step), after the flare's onset; where there is none, after the window's end."""

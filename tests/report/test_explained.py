@@ -49,6 +49,16 @@ def test_only_those_asked_for(tmp_path: Path, cubes: Path) -> None:
         explained.open_all(cubes, tmp_path / "shards", ["PF_2"])
 
 
+def test_the_digest_tells_who_explained(
+    tmp_path: Path, cubes: Path, make_shard: MakeShard, make_cube: MakeCube
+) -> None:
+    calm, flaring = explained.open_all(cubes, tmp_path / "shards")
+    assert calm.digest != flaring.digest
+    assert explained.open_all(cubes, tmp_path / "shards")[0].digest == calm.digest
+    make_cube(cubes, calm.shard.path, np.full((4, 2, 10), 0.5), np.zeros((4, 2, 10, 240)), side="train")
+    assert explained.open_all(cubes, tmp_path / "shards")[0].digest != calm.digest
+
+
 def test_cubes_of_other_shards_are_passed_over(
     tmp_path: Path, cubes: Path, make_shard: MakeShard, make_cube: MakeCube
 ) -> None:

@@ -1,0 +1,248 @@
+"""The saliency cubes of all observations: who explained what, and whether it matters that they had seen it.
+
+python experiments/saliency.py sweep=runs/paper_splits in_sample=runs/paper_swarm
+python experiments/saliency.py --help                                                how to make both
+
+The paper explains all PF observations by networks that were trained with most of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from hydra.utils import instantiate
+from omegaconf import MISSING, DictConfig
+from scipy import stats
+
+from preflare.command import verb
+from preflare.errors import RunError
+from preflare.explain import ensemble
+from preflare.explain.summary import summarise
+from preflare.figures import in_sample as figure
+from preflare.report import explained, in_sample
+from preflare.report.experiment import conclude
+from preflare.report.explained import Explained
+from preflare.report.held_out import call, tss
+from preflare.report.in_sample import Beside, Pair
+from preflare.report.resampling import interval
+from preflare.report.section import Claim, Plot, Section, Verdict
+from preflare.report.tables import Table
+from preflare.sun.line import Line
+from preflare.sun.observation import Label
+
+CHANCE = 0.05
+
+
+@dataclass
+class Data:
+    """Where the shards are."""
+
+    root: str | None = None
+
+
+@dataclass
+class Config:
+    """The keys of conf/saliency.yaml; any other is refused."""
+
+    sweep: str = MISSING
+    in_sample: str = MISSING
+    data: Data = field(default_factory=Data)
+    output: str = MISSING
+
+
+@verb("saliency", Config)
+def main(config: DictConfig) -> None:
+    """Read both ways to explain, compare, draw and tell."""
+    sweeps = [ensemble.read(Path(path)) for path in (config.sweep, config.in_sample)]
+    line = instantiate(sweeps[0].runs[0].config.line)
+    root = Path(config.data.root or sweeps[0].runs[0].config.data.root)
+    ways = [explained.open_all(by.folder.cubes, root) for by in sweeps]
+    pairs = in_sample.pairs(*ways)
+    if len(pairs) < 2:
+        raise RunError(
+            f"{config.sweep} and {config.in_sample} explained {len(pairs)} observations in common (unseen by the "
+            "first, with spectra in common), expected two or more. Explain all both ways, with one sample and seed."
+        )
+    inputs = {
+        f"{title}: {one.name}": one.digest
+        for title, way in zip(("sweep", "in_sample"), ways, strict=True)
+        for one in way
+    }
+    conclude(config, inputs, lambda: make(ways[0], pairs, line))
+
+
+def make(all: Sequence[Explained], pairs: Sequence[Pair], line: Line) -> Section:
+    """The section."""
+    origin = all[0].shard.header.origin
+    note = "the simulated Sun" if origin == "simulation" else ""
+    rows = [in_sample.beside(pair) for pair in pairs]
+    seen = np.array([row.seen for row in rows])
+    ratio, p = in_sample.above_chance(rows)
+    order, (low, high) = _rank(rows)
+    return Section(
+        name="saliency",
+        title="Saliency cubes",
+        paper="Sect. 7",
+        lead=f"{len(all)} observations, {sum(len(one.cube.explained()) for one in all):,} explained spectra, by "
+        f"members that did not train with them. {len(pairs)} were also explained by the networks of one partition, "
+        f"which trained with {int(seen.sum())} of them, as in the paper. The mean scores of observations then correlate by "
+        f"{order:.2f} (by rank; 95% {low:.2f} to {high:.2f}), attributions of a spectrum by {_middle(rows, seen):.2f} "
+        f"in the median where they trained with it, and by {_middle(rows, ~seen):.2f} where they did not.",
+        origin=origin,
+        plots=_plots(rows, pairs, seen, line, note),
+        tables={"Cubes": _cubes(all), "Both ways": _both(rows), "What it changes": _changes(rows, pairs, seen)},
+        claims=_claims(rows, seen, ratio, p, origin),
+        warnings=[
+            "Other networks speak in either way: what differs where none had seen an observation is due to that alone."
+        ],
+    )
+
+
+def _rank(rows: Sequence[Beside]) -> tuple[float, tuple[float, float]]:
+    """Spearman's correlation of the mean scores of observations, with its interval."""
+    first, second = (np.array([getattr(row, name) for row in rows]) for name in ("unseen_score", "other_score"))
+
+    def rho(drawn: np.ndarray) -> float:
+        if min(np.ptp(first[drawn]), np.ptp(second[drawn])) == 0:
+            return np.nan
+        return float(stats.spearmanr(first[drawn], second[drawn]).statistic)
+
+    labels = np.array([int(row.label) for row in rows])
+    return rho(np.arange(len(rows))), interval(labels, rho)
+
+
+def _middle(rows: Sequence[Beside], which: np.ndarray, name: str = "alike") -> float:
+    values = np.array([getattr(row, name) for row in rows])[which]
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else np.nan
+
+
+def _plots(rows: Sequence[Beside], pairs: Sequence[Pair], seen: np.ndarray, line: Line, note: str) -> list[Plot]:
+    flaring = np.array([row.label is Label.PF for row in rows])
+
+    def of(name: str) -> np.ndarray:
+        return np.array([getattr(row, name) for row in rows])
+
+    plots = [
+        Plot(
+            "both_ways",
+            "The same observations, explained both ways",
+            f"Mean scores and median correlations of attributions of {len(rows)} observations; filled: the other "
+            f"networks trained with it. There attributions correlate by {_middle(rows, seen):.2f} in the median, where "
+            f"they did not by {_middle(rows, ~seen):.2f}.",
+            figure.draw(of("unseen_score"), of("other_score"), of("alike"), flaring, seen, note),
+        )
+    ]
+    chosen = [pair for pair, row in zip(pairs, rows, strict=True) if row.seen and row.label is Label.PF]
+    if chosen:
+        own, theirs, changed = in_sample.profile(chosen)
+        alike = float(np.corrcoef(own, theirs)[0, 1])
+        truth = (
+            ""
+            if changed is None or not changed.any()
+            else f" With how often precursors changed a wavelength they correlate by "
+            f"{np.corrcoef(own, changed)[0, 1]:.2f} and {np.corrcoef(theirs, changed)[0, 1]:.2f}."
+        )
+        plots.append(
+            Plot(
+                "profiles",
+                "Where attributions are, both ways",
+                f"Mean |attribution| of the {len(chosen)} PF observations that the other networks trained with, each "
+                f"with the same weight. The two curves correlate by {alike:.2f}.{truth}",
+                figure.profiles(line.wavelength, own, theirs, changed, {**line.cores, **line.features}, note),
+            )
+        )
+    return plots
+
+
+def _cubes(all: Sequence[Explained]) -> Table:
+    rows = []
+    for one in all:
+        said = summarise(one.cube)
+        rows.append(
+            (
+                one.name,
+                str(one.cube.attributes.get("member_count", "")),
+                "yes" if one.cube.attributes["seen"] else "no",
+                f"{said.spectra:,}",
+                f"{said.score:.3f}",
+                f"{said.above_half:.0%}",
+                f"{said.explained:,}",
+                f"{said.residual:.1%}",
+            )
+        )
+    head = ("observation", "members", "seen", "spectra", "mean score", "> 0.5", "explained", "residual")
+    return Table(head, tuple(rows))
+
+
+def _both(rows: Sequence[Beside]) -> Table:
+    def number(value: float) -> str:
+        return f"{value:.2f}" if np.isfinite(value) else ""
+
+    body = [
+        (
+            row.name,
+            "yes" if row.seen else "no",
+            str(row.spectra),
+            *(number(value) for value in (row.unseen_score, row.other_score, row.ranks, row.alike)),
+            *(number(value) for value in (row.unseen_share, row.other_share, row.chance)),
+        )
+        for row in rows
+    ]
+    head = ("observation", "others trained with it", "spectra", "score, unseen", "score, others", "ranks of scores")
+    return Table((*head, "attributions", "share on truth, unseen", "others", "by chance"), tuple(body))
+
+
+def _changes(rows: Sequence[Beside], pairs: Sequence[Pair], seen: np.ndarray) -> Table:
+    """What is concluded from observations that the others trained with, and that they did not."""
+    groups = (("trained with", seen), ("not trained with", ~seen))
+    body: list[tuple[str, ...]] = []
+
+    def line(title: str, value: Callable[[np.ndarray], float], digits: int = 2) -> None:
+        found = [value(which) if which.any() else np.nan for _, which in groups]
+        body.append((title, *(f"{one:.{digits}f}" if np.isfinite(one) else "" for one in found)))
+
+    def skill(which: np.ndarray, way: str) -> float:
+        return tss([call(getattr(pair, way)) for pair, chosen in zip(pairs, which, strict=True) if chosen])
+
+    line("observations", lambda which: float(which.sum()), 0)
+    line("TSS by those that did not see them", lambda which: skill(which, "unseen"))
+    line("TSS by the others", lambda which: skill(which, "other"))
+    line("correlation of scores over spectra, by rank (median)", lambda which: _middle(rows, which, "ranks"))
+    line("correlation of attributions (median)", lambda which: _middle(rows, which))
+    line("share on truth, those that did not see them (median)", lambda which: _middle(rows, which, "unseen_share"))
+    line("share on truth, the others (median)", lambda which: _middle(rows, which, "other_share"))
+    return Table(("the others have these", *(title for title, _ in groups)), tuple(body))
+
+
+def _claims(rows: Sequence[Beside], seen: np.ndarray, ratio: float, p: float, origin: str) -> list[Claim]:
+    gap = _middle(rows, ~seen) - _middle(rows, seen)
+    same = not gap > 0.1
+    claims = [
+        Claim(
+            "Sect. 7",
+            "Networks may explain observations that they were trained with.",
+            f"Their attributions correlate with those of networks that had not seen them by {_middle(rows, seen):.2f}, "
+            f"and by {_middle(rows, ~seen):.2f} on observations that neither had seen: having seen them changes "
+            f"{'no more than other networks do' if same else 'more than other networks do'}.",
+            "",
+            Verdict.NEEDS_REAL if origin == "simulation" else Verdict.REPRODUCED if same else Verdict.NOT_REPRODUCED,
+        )
+    ]
+    if np.isfinite(p):
+        claims.append(
+            Claim(
+                "Sect. 7",
+                "Attributions by networks that did not see an observation are where precursors are.",
+                f"Their share on the wavelengths that a precursor changed is {ratio:.2f} times that by chance (mean "
+                f"over observations), p = {p:.2g} by signed ranks.",
+                "wavelengths changed in each spectrum",
+                Verdict.RECOVERS if p < CHANCE else Verdict.DOES_NOT,
+            )
+        )
+    return claims
+
+
+if __name__ == "__main__":
+    main()
