@@ -5,23 +5,28 @@
 
 All train the paper's network on the same batches of 64 and score every side after each epoch. What costs the same for
 every member is measured on a few and on few epochs, in turns, so that a busy machine is busy for all; the median turn
-counts. Prints member-steps per second and the share of this machine's own matrix products that training reaches.
+counts. The two processes are jobs of a Hydra multirun of this file by hydra-joblib-launcher. Prints member-steps per
+second and the share of this machine's own matrix products that training reaches.
 """
 
 import logging
-import multiprocessing
 import os
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import hydra
 import pytorch_lightning as pl
 import torch
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 from torch.nn import functional
@@ -108,14 +113,27 @@ def authors_way(data: FlareDataModule, score: bool) -> float:
     return time.perf_counter() - started
 
 
-def one_process(task: tuple[str, int, bool]) -> float:
-    """Train one member with one thread; seconds of its epoch."""
-    root, seed, score = task
+def two_processes(root: str, score: bool) -> float:
+    """Seconds of a member's epoch where hydra-joblib-launcher runs two jobs, each with one thread, at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "-m", "seed=0,1", f"root={root}", f"score={score}"]
+        command += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", f"hydra.sweep.dir={folder}"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"hydra/launcher=joblib failed:\n{done.stderr}")
+        # Both train at the same time; each one's epoch takes this long.
+        return statistics.mean(float(file.read_text()) for file in Path(folder).rglob("seconds")) / 2
+
+
+def job(asked: DictConfig) -> None:
+    """One job of that multirun: trains one member; seconds of its epoch go into its folder."""
     quiet()
     torch.set_num_threads(1)
-    data = data_module(root, seed)
+    data = data_module(asked.root, asked.seed)
     data.setup()
-    return fit(classifier(seed, data.line.points), data, 1, score)
+    seconds = fit(classifier(asked.seed, data.line.points), data, 1, asked.score)
+    (Path(HydraConfig.get().runtime.output_dir) / "seconds").write_text(str(seconds))
 
 
 def matrix_rate() -> float:
@@ -157,25 +175,17 @@ def main() -> None:
         torch.set_num_threads(1)
         return authors_way(data, score)
 
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
+    def two(score: bool) -> float:
+        return two_processes(root, score)
 
-        def two(score: bool) -> float:
-            # Both at the same time; each one's epoch takes this long.
-            return statistics.mean(pool.map(one_process, [(root, seed, score) for seed in range(2)])) / 2
-
-        ways: dict[str, Callable[[bool], float]] = {
-            "a": plainly,
-            "b": alone,
-            "c": two,
-            "d": swarm,
-        }
-        turns: dict[tuple[str, bool], list[float]] = {(way, score): [] for way in ways for score in (True, False)}
-        rates = []
-        for _ in range(asked.turns):
-            torch.set_num_threads(asked.threads)
-            rates.append(matrix_rate())
-            for (way, score), seconds in turns.items():
-                seconds.append(ways[way](score))
+    ways: dict[str, Callable[[bool], float]] = {"a": plainly, "b": alone, "c": two, "d": swarm}
+    turns: dict[tuple[str, bool], list[float]] = {(way, score): [] for way in ways for score in (True, False)}
+    rates = []
+    for _ in range(asked.turns):
+        torch.set_num_threads(asked.threads)
+        rates.append(matrix_rate())
+        for (way, score), seconds in turns.items():
+            seconds.append(ways[way](score))
     rate = statistics.median(rates)
     each = {key: steps / statistics.median(seconds) for key, seconds in turns.items()}
     table = Table(title=f"{steps} steps an epoch, {len(swarm_data.spectra):,} spectra, {os.cpu_count()} cores")
@@ -195,10 +205,14 @@ def main() -> None:
     console.print(table)
     console.print(
         "Member-steps a second. a: plain PyTorch over single items, as the authors did. b: Trainer.fit of a "
-        f"FlareClassifier. c: b in two processes. d: a swarm of {members}."
+        f"FlareClassifier. c: two of b at a time, by hydra-joblib-launcher. d: a swarm of {members}, by compiled loops."
     )
     console.print(f"Matrix products of 1024 x 1024, {asked.threads} threads: {rate / 1e9:.0f} Gflop/s.")
 
 
 if __name__ == "__main__":
-    main()
+    if "-m" in sys.argv:
+        ConfigStore.instance().store("job", {"root": MISSING, "seed": MISSING, "score": MISSING})
+        hydra.main(version_base="1.3", config_path=None, config_name="job")(job)()
+    else:
+        main()
