@@ -86,9 +86,10 @@ def make(all: Sequence[Explained], pairs: Sequence[Pair], line: Line) -> Section
         paper="Sect. 7",
         lead=f"{len(all)} observations, {sum(len(one.cube.explained()) for one in all):,} explained spectra, by "
         f"members that did not train with them. {len(pairs)} were also explained by the networks of one partition, "
-        f"which trained with {int(seen.sum())} of them, as in the paper. The mean scores of observations then correlate by "
-        f"{order:.2f} (by rank; 95% {low:.2f} to {high:.2f}), attributions of a spectrum by {_middle(rows, seen):.2f} "
-        f"in the median where they trained with it, and by {_middle(rows, ~seen):.2f} where they did not.",
+        f"which trained with {int(seen.sum())} of them, as in the paper. The mean scores of observations then "
+        f"correlate by {order:.2f} (by rank; 95% {low:.2f} to {high:.2f}), attributions of a spectrum by "
+        f"{_middle(rows, seen):.2f} in the median where they trained with it, and by {_middle(rows, ~seen):.2f} where "
+        "they did not.",
         origin=origin,
         plots=_plots(rows, pairs, seen, line, note),
         tables={"Cubes": _cubes(all), "Both ways": _both(rows), "What it changes": _changes(rows, pairs, seen)},
