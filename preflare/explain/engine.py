@@ -20,7 +20,7 @@ from preflare.explain.chain import lower
 from preflare.explain.target import LOG_ODDS, explained, log_odds
 
 # Spectra of one member that a worker takes at a time.
-TASK = 128
+TASK = 256
 # Pairs of a spectrum and a sample that are differentiated at a time.
 COLUMNS = 2048
 
