@@ -30,8 +30,9 @@ from preflare.explain.engine import Differentiated
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.explanation import ORIGINS, cube_name
 from preflare.figures import forecast as forecast_figure
+from preflare.figures import places
 from preflare.figures.forecast import Watch
-from preflare.report import explained, forecast, scores, timelines
+from preflare.report import collection, explained, forecast, scores, timelines
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.forecast import Outcome
@@ -64,6 +65,7 @@ class Config:
     shards: str = MISSING
     minutes: Any = MISSING
     rate: Any = MISSING
+    images: str | None = None
     data: Data = field(default_factory=Data)
     output: str = MISSING
 
@@ -107,8 +109,11 @@ def main(config: DictConfig) -> None:
         for other in explained.open_all(by.folder.cubes, root)
         if other.shard.header.id != one.shard.header.id and not other.cube.attributes["seen"]
     ]
+    films = Path(config.images) if config.images else None
+    if films is not None and not films.is_dir():
+        raise RunError(f"There is no folder {films} of images. Leave images= out, or correct it.")
     inputs = {other.cube.path.as_posix(): other.digest for other in [*others, one]}
-    conclude(config, inputs, lambda: make(by, one, others, line, window, rate, Path(config.output)))
+    conclude(config, inputs, lambda: make(by, one, others, line, window, rate, films, Path(config.output)))
 
 
 def opened(by: Ensemble, where: Path, line: Line) -> Explained:
@@ -130,7 +135,14 @@ def opened(by: Ensemble, where: Path, line: Line) -> Explained:
 
 
 def make(
-    by: Ensemble, one: Explained, others: Sequence[Explained], line: Line, window: float, rate: float, folder: Path
+    by: Ensemble,
+    one: Explained,
+    others: Sequence[Explained],
+    line: Line,
+    window: float,
+    rate: float,
+    films: Path | None,
+    folder: Path,
 ) -> Section:
     """The section; writes the scores beside it."""
     lines = [timelines.timeline(other, line, AVERAGES[0]) for other in others]
@@ -183,7 +195,7 @@ def make(
         f"observation {outside:.0%} lie farther from the training spectra than {KNOWN:.0%} of the sweep's held-out "
         f"ones do{': most of it is unlike what the networks know' if outside > 0.5 else ''}. {_said(watched)}",
         origin=header.origin,
-        plots=[_plot(watched, one, window, rise, level, rate, line)],
+        plots=[_plot(watched, one, window, rise, level, rate, line), *_places(one, films)],
         tables={
             "What is known of the observation": _about(one, by, outside, rows, placed),
             "What alarms are worth": _worth(rise, level),
@@ -223,9 +235,10 @@ def watch(by: Ensemble, one: Explained, line: Line, window: float, limit: float,
         return float(minutes[over[0]]) if len(over) else np.nan
 
     score = one.cube.read("score")
-    with np.errstate(invalid="ignore"):
-        along = _mean_over(score)
-    slit = {"mean score over steps": along.T, "mean attribution over steps, in log-odds of PF": _attributed(one).T}
+    slit = {
+        "mean score over steps": _mean_over(score, 1).T,
+        "mean attribution over steps, in log-odds of PF": _mean_over(_attributed(one), 1).T,
+    }
     alarms = first(rises, limit), first(timeline.score, level)
     return Watch(minutes, timeline.score, low, high, rises, level, limit, alarms, onset, slit)
 
@@ -250,18 +263,18 @@ def members(by: Ensemble, one: Explained) -> np.ndarray:
 
 
 def _attributed(one: Explained) -> np.ndarray:
-    """The sum of expected gradients over wavelengths, mean over steps: (repeat, slit)."""
+    """The sum of expected gradients over wavelengths, (repeat, step, slit), NaN where not explained."""
     index = one.cube.explained()
     whole = np.full(one.cube.shape[:3], np.nan)
     whole.reshape(-1)[index] = one.cube.rows("expected_gradients", index).sum(axis=1)
-    return _mean_over(whole)
+    return whole
 
 
-def _mean_over(values: np.ndarray) -> np.ndarray:
-    """Over steps, (repeat, slit), NaN where no step has a value."""
+def _mean_over(values: np.ndarray, axis: int) -> np.ndarray:
+    """Over an axis, NaN where nothing on it has a value."""
     there = np.isfinite(values)
-    count = there.sum(axis=1)
-    total = np.where(there, values, 0).sum(axis=1)
+    count = there.sum(axis=axis)
+    total = np.where(there, values, 0).sum(axis=axis)
     mean: np.ndarray = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return mean
 
@@ -287,6 +300,38 @@ def _plot(watched: Watch, one: Explained, window: float, rise: Alarms, level: Al
         "those of explained spectra.",
         forecast_figure.draw(watched, note),
     )
+
+
+def _places(one: Explained, films: Path | None) -> list[Plot]:
+    """Where on the Sun it is that the score is high; nothing where places are not known."""
+    repeat = collection.middle(one.shard)
+    position = one.shard.read("position")[repeat]
+    known = np.isfinite(position).all(axis=2)
+    if not known.any() or np.ptp(position[known], axis=0).max() == 0:
+        return []
+    before = one.window()[:, :, None]
+    values = {
+        title: _mean_over(np.where(before, found, np.nan), 0)[known]
+        for title, found in (
+            ("mean score", one.cube.read("score")),
+            ("mean attribution (log-odds of PF)", _attributed(one)),
+        )
+    }
+    view, _ = collection.behind(one.shard, films, repeat)
+    note = "the simulated Sun" if one.shard.header.origin == "simulation" else ""
+    return [
+        Plot(
+            "places",
+            "Where on the Sun",
+            "Means over the window, at the places of the raster in its middle"
+            + (
+                ", over the slit-jaw image taken nearest to it."
+                if view is not None
+                else "; images=DIR puts one behind."
+            ),
+            places.draw(position[known], values, view, note),
+        )
+    ]
 
 
 def _about(one: Explained, by: Ensemble, outside: float, rows: int, placed: bool) -> Table:

@@ -1,6 +1,7 @@
 """How an observation was collected, from its shard (paper Fig. 1): its X-rays, and where its spectra are from."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -33,22 +34,32 @@ def curve(shard: Shard, marks: Sequence[float] = ()) -> Curve | None:
 
 def collect(shard: Shard, films: Path | None) -> Collected:
     """The raster in the middle of the window, over the first slit-jaw film in a folder, where there is one."""
-    time, phase = shard.read("time"), shard.read("phase")
-    inside = np.flatnonzero((phase == Phase.PREFLARE).all(axis=1))
-    repeat = int(inside[len(inside) // 2]) if len(inside) else 0
+    time, repeat = shard.read("time"), middle(shard)
     position, intensity = shard.read("position")[repeat], shard.read("intensity")[repeat]
     known = np.isfinite(position).all(axis=2) & np.isfinite(intensity)
-    view, marks = None, []
-    paths = images.find(films, shard.header.id) if films is not None else []
-    if paths and known.any():
-        film = images.Film.open(paths[0])
-        moment = instant(shard.header.start)
-        number = int(np.abs(film.time - (moment - film.start).total_seconds() - time[repeat].mean()).argmin())
-        marks = [(film.moment(number) - moment).total_seconds() / 60]
-        extent = images.field(position, MARGIN)
-        view = View(f"{film.title} {film.moment(number):%H:%M:%S}", film.cut(number, extent), extent)
+    view, marks = behind(shard, films, repeat)
     cadence = float(np.median(np.diff(time[:, 0]))) / 60 if len(time) > 1 else float(np.ptp(time)) / 60
     return Collected(shard.name, curve(shard, marks), cadence, position[known], intensity[known], view)
+
+
+def middle(shard: Shard) -> int:
+    """The repeat in the middle of the window; the first if no repeat is whole in it."""
+    inside = np.flatnonzero((shard.read("phase") == Phase.PREFLARE).all(axis=1))
+    return int(inside[len(inside) // 2]) if len(inside) else 0
+
+
+def behind(shard: Shard, films: Path | None, repeat: int) -> tuple[View | None, list[float]]:
+    """The image of the first slit-jaw film in a folder taken nearest to a repeat, and its minute from the start; None
+    and no minute without films or places."""
+    position, time = shard.read("position")[repeat], shard.read("time")[repeat]
+    paths = images.find(films, shard.header.id) if films is not None else []
+    if not paths or not np.isfinite(position).all(axis=2).any():
+        return None, []
+    film, start = images.Film.open(paths[0]), instant(shard.header.start)
+    number = film.nearest(start + timedelta(seconds=float(time.mean())))
+    extent = images.field(position, MARGIN)
+    view = View(f"{film.title} {film.moment(number):%H:%M:%S}", film.cut(number, extent), extent)
+    return view, [(film.moment(number) - start).total_seconds() / 60]
 
 
 def examples(shards: Sequence[Shard]) -> list[Shard]:

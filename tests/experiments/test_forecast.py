@@ -63,6 +63,7 @@ def test_the_scores_are_those_of_the_cube(home: Path, tmp_path: Path, verb: Verb
         (("shards={home}/shards",), "holds 6 shards, expected one observation"),
         (("shards={home}/else",), "No shards at"),
         (("minutes=0",), "minutes is 0, expected a number above 0"),
+        (("images=nowhere",), "There is no folder nowhere of images"),
         (("minutes=500",), "No AR observation of the sweep has enough rasters"),
     ],
 )

@@ -54,3 +54,10 @@ def test_a_film_lies_behind(known: Shard, tmp_path: Path) -> None:
     # All places are at 0, 0: the image is as wide as its margins.
     assert found.view.extent == (-15, 15, -15, 15)
     assert len(found.curve.marks) == 1
+
+
+def test_the_middle_of_the_window(known: Shard, tmp_path: Path) -> None:
+    # Three of four repeats lie before the flare.
+    assert collection.middle(known) == 1
+    assert collection.behind(known, None, 1) == (None, [])
+    assert collection.behind(known, tmp_path, 1) == (None, [])

@@ -1,0 +1,20 @@
+"""Dots where there are values, an image behind."""
+
+import numpy as np
+
+from preflare.figures import places
+from preflare.figures.context import View
+
+
+def test_dots_are_where_values_are() -> None:
+    where = np.stack([np.arange(5.0), 2 * np.arange(5.0)], axis=1)
+    score = np.array([0.1, 0.2, np.nan, 0.4, 0.5])
+    said = np.array([-1.0, 0.5, np.nan, 2.0, 0.0])
+    view = View("1400", np.ones((4, 5)), (0, 5, 0, 10))
+    figure = places.draw(where, {"score": score, "attribution": said}, view, "the simulated Sun")
+    left, right = figure.axes[:2]
+    np.testing.assert_array_equal(left.collections[0].get_offsets(), where[[0, 1, 3, 4]])
+    assert left.collections[0].get_clim() == (0, 0.5)
+    assert right.collections[0].get_clim() == (-2, 2)
+    assert len(left.images) == len(right.images) == 1
+    assert not places.draw(where, {"score": np.full(5, np.nan)}, None, "").axes[0].images
