@@ -162,7 +162,7 @@ def mapped(seen: Seen, slit: Slit) -> Map:
 def is_aligned(slit: Slit, tolerance: float) -> bool | None:
     """Whether a slit is; None if it saw no flare or has no profile."""
     found = alignment.pairs([slit])[ATTRIBUTION]
-    return bool(found[0].away[found[0].leads] <= tolerance) if found else None
+    return bool(found[0].away[found[0].leads[0]] <= tolerance) if found else None
 
 
 def brightest_step(seen: Seen) -> Slit:
@@ -334,7 +334,9 @@ def _claim(pf: Sequence[Seen], measured: dict[str, dict[float, Alignment]], tole
         if planted is None or not beats_chance(planted):
             # Where even what was put in does not lead to the flare, there is nothing to find.
             verdict = Verdict.NEEDS_REAL
-        if planted is not None:
+        if planted is not None and not planted.slits:
+            put_in = "no precursors"
+        elif planted is not None:
             put_in = (
                 f"precursors lead to the flare in {planted.aligned} of {planted.slits} slits, mean {planted.share:.0%} "
                 f"(chance {planted.shifted:.0%}, p = {planted.p_shifted:.4f})"

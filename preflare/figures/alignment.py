@@ -32,10 +32,17 @@ def draw(
     with style.applied():
         figure = Figure(figsize=(7.2, 1.6 + 0.17 * len(names)), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=[1, 1])
-        left.barh(rows, 100 * chance, height=0.75, color="#dddddd", label="chance (shifts)")
+        left.barh(rows, 100 * chance, height=0.9, color="#dddddd", label="chance (shifts)")
         for place, (name, values) in enumerate(shares.items()):
             look = {"marker": MARKS[place % 4], "color": COLOURS[place % 4]}
-            left.plot(100 * values, rows, linestyle="", markersize=5 - 0.7 * place, label=name, **look)
+            left.plot(
+                100 * values,
+                rows + 0.2 * (place - (len(shares) - 1) / 2),
+                linestyle="",
+                markersize=3.5,
+                label=name,
+                **look,
+            )
             right.plot(tolerances, 100 * curves[name], linewidth=1.2, markersize=4, **look)
         right.plot(tolerances, 100 * expected, color=style.GREY, linewidth=1.2, linestyle="--")
         right.axhline(100 * published, color=style.GREY, linewidth=0.8, linestyle=":")

@@ -35,16 +35,16 @@ TINY = 1e-12
 class Pair:
     """A slit's profile before the flare and how far each pixel is from the flare.
 
-    profile: (slit,) NaN where unknown. away: (slit,) arcsec. Both have a value somewhere.
+    profile: (slit,) NaN where unknown, not the same everywhere. away: (slit,) arcsec.
     """
 
     profile: np.ndarray
     away: np.ndarray
 
     @property
-    def leads(self) -> int:
-        """The highest pixel of the profile."""
-        return int(np.nanargmax(self.profile))
+    def leads(self) -> np.ndarray:
+        """The highest pixels of the profile, (n,): several if they are equal, and then each counts in part."""
+        return np.flatnonzero(self.profile == np.nanmax(self.profile))
 
     @property
     def target(self) -> int:
@@ -118,13 +118,13 @@ def profiles(mine: Sequence[Slit]) -> dict[str, list[np.ndarray]]:
 
 
 def pairs(mine: Sequence[Slit]) -> dict[str, list[Pair]]:
-    """Of the slits that saw the flare and have a profile, the two: predictor -> pairs."""
+    """Of the slits that saw the flare and have a profile that is not flat, the two: predictor -> pairs."""
     away = [from_flare(one) for one in mine]
     return {
         name: [
             Pair(profile, far)
             for profile, far in zip(of, away, strict=True)
-            if far is not None and np.isfinite(profile).any()
+            if far is not None and len(np.unique(profile[np.isfinite(profile)])) > 1
         ]
         for name, of in profiles(mine).items()
     }
@@ -156,7 +156,7 @@ def measure(observations: Sequence[Sequence[Pair]], tolerance: float, seed: int 
         nan = np.nan
         return Alignment(0, 0, nan, (nan, nan), nan, nan, nan, nan, nan, nan)
     stream = np.random.default_rng(seed)
-    hits = [np.array([one.away[one.leads] <= tolerance for one in mine]) for mine in them]
+    hits = [np.array([_rolled(one, tolerance)[0] for one in mine]) for mine in them]
     share = np.array([one.mean() for one in hits])
     aligned = [np.mean([_rolled(one, tolerance) for one in mine], axis=0) for mine in them]
     ranks = [_mean([_ranks(one) for one in mine]) for mine in them]
@@ -167,7 +167,7 @@ def measure(observations: Sequence[Sequence[Pair]], tolerance: float, seed: int 
     paired, p_paired = _paired(them, tolerance, float(share.mean()), stream)
     return Alignment(
         slits=sum(map(len, hits)),
-        aligned=int(sum(one.sum() for one in hits)),
+        aligned=round(sum(one.sum() for one in hits)),
         share=float(share.mean()),
         interval=interval(len(share), lambda drawn: float(share[drawn].mean()), seed=seed),
         shifted=float(np.mean([one.mean() for one in aligned])),
@@ -199,10 +199,10 @@ def _mean(rows: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _rolled(one: Pair, tolerance: float) -> np.ndarray:
-    """Whether a slit is aligned once its profile is shifted by 0, 1, ... pixels, (slit,) bool."""
+    """How far a slit is aligned, 0 to 1, once its profile is shifted by 0, 1, ... pixels, (slit,)."""
     length = len(one.away)
-    found: np.ndarray = one.away[(one.leads + np.arange(length)) % length] <= tolerance
-    return found
+    near: np.ndarray = one.away[(one.leads[:, None] + np.arange(length)) % length] <= tolerance
+    return near.mean(axis=0)
 
 
 def _ranks(one: Pair) -> np.ndarray:
@@ -235,6 +235,6 @@ def _borrowed(mine: Sequence[Pair], theirs: Sequence[Pair], tolerance: float) ->
     found = []
     for step, one in enumerate(mine):
         other = theirs[step * len(theirs) // len(mine)]
-        share = other.leads / max(len(other.profile) - 1, 1)
-        found.append(one.away[round(share * (len(one.away) - 1))] <= tolerance)
+        places = other.leads / max(len(other.profile) - 1, 1) * (len(one.away) - 1)
+        found.append((one.away[places.round().astype(int)] <= tolerance).mean())
     return float(np.mean(found))

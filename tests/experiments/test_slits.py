@@ -13,6 +13,7 @@ from preflare.data.shard import Shard
 from preflare.explain.cube import Cube
 from preflare.report import section
 from preflare.sun.observation import Observation
+from preflare.sun.simulation import scene
 
 Verb = Callable[..., int]
 MakeCube = Callable[..., Cube]
@@ -95,3 +96,36 @@ def test_a_run_that_was_not_explained_is_refused(
     shutil.rmtree(sweep / "cubes")
     assert verb("experiments/slits", *arguments(sweep, tmp_path / "x")) == 1
     assert "holds no saliency cubes" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precursors", [1, 0])
+def test_precursors_that_gather_at_the_footpoint_are_found_and_none_where_there_are_none(
+    precursors: int, tmp_path: Path, verb: Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Sun of 37 observations with slits of a minute of arc, whose precursors, unlike by default, are near the
+    footpoint only. Five folds, so that each observation is judged by a network that did not see it."""
+    monkeypatch.setattr(scene, "EVERYWHERE", 0.0)
+    monkeypatch.setattr(scene, "FOOTPOINT", 7.0)
+    sizes = ("simulation=tiny", "simulation.programme.size=560", "simulation.programme.rasters=0.3")
+    assert verb("ingest", *sizes, f"simulation.precursors={precursors}", f"data.root={tmp_path / 'sun'}") == 0
+    folds = ("partition=folds", "partition.seed=range(5)", "trainer.max_epochs=40", f"data.root={tmp_path / 'sun'}")
+    assert verb("train", "-m", *folds, f"hydra.sweep.dir={tmp_path / 'folds'}") == 0
+    less = ("sample=3", "faithfulness=0", "maps=[]", "expected_gradients.baselines=20")
+    assert verb("explain", f"run={tmp_path / 'folds'}", "checkpoint=last", *less) == 0
+    assert verb("experiments/slits", f"sweep={tmp_path / 'folds'}", "tolerance=10", f"output={tmp_path / 'x'}") == 0
+
+    record = section.read(tmp_path / "x")
+    rows = {row[0]: row for row in record["tables"]["Alignment"]["rows"] if row[1] == "10"}
+    by_shift, by_pair = (float(rows["attribution"][column]) for column in (5, 7))
+    (claim,) = record["claims"]
+    # How far the flare's brightest pixel is from where the simulation put it, of at least half of the observations.
+    away = [float(row[-1]) for row in record["tables"]["Observations"]["rows"]]
+    assert np.median(away) < 4
+    if precursors:
+        assert by_shift < 0.01 and by_pair < 0.01
+        assert claim["verdict"] == "method recovers the planted truth"
+        assert "precursors lead to the flare in" in claim["truth"]
+    else:
+        assert by_shift > 0.01 and by_pair > 0.01
+        assert claim["verdict"] == "needs the real data" and claim["truth"] == "no precursors"

@@ -100,10 +100,10 @@ def test_shifts_and_pairings_are_those_of_all_there_are() -> None:
     stream = np.random.default_rng(5)
     them = [[Pair(stream.standard_normal(5), 2.0 * np.abs(np.arange(5) - place))] for place in (0, 2, 4, 1)]
     found = alignment.measure(them, 2.0)
-    every = [np.array([mine[0].away[(mine[0].leads + shift) % 5] <= 2 for shift in range(5)]) for mine in them]
+    every = [np.array([mine[0].away[(mine[0].leads[0] + shift) % 5] <= 2 for shift in range(5)]) for mine in them]
     sums = np.array([[a, b, c, d] for a in every[0] for b in every[1] for c in every[2] for d in every[3]]).mean(axis=1)
     assert found.p_shifted == pytest.approx((sums >= found.share).mean(), abs=0.02)
-    leads = [mine[0].leads for mine in them]
+    leads = [mine[0].leads[0] for mine in them]
     dealt = [
         np.mean([mine[0].away[leads[place]] <= 2 for mine, place in zip(them, order, strict=True)])
         for order in permutations(range(4))
@@ -116,6 +116,21 @@ def test_another_slit_is_asked_at_the_same_share_of_its_length() -> None:
     theirs = [Pair(np.array([0.0, 0.0, 1.0]), np.zeros(3))]
     assert alignment._borrowed(mine, theirs, 0.5) == 1
     assert alignment._borrowed(mine, [Pair(np.array([1.0, 0, 0]), np.zeros(3))], 0.5) == 0
+
+
+def test_equal_pixels_count_in_part() -> None:
+    one = Pair(np.array([1.0, 5.0, 5.0, 5.0]), np.array([0.0, 2.0, 4.0, 6.0]))
+    assert alignment._rolled(one, 3.0)[0] == pytest.approx(1 / 3)
+    # Shifted by one, the leading pixels are 2, 3 and 0.
+    assert alignment._rolled(one, 3.0)[1] == pytest.approx(1 / 3)
+    assert alignment._rolled(one, 3.0)[3] == pytest.approx(2 / 3)
+
+
+def test_a_flat_profile_leads_nowhere() -> None:
+    light = np.ones((4, 3))
+    light[3, 1] = 9
+    found = alignment.pairs([slit(np.ones((4, 3)), light, np.array([1, 1, 1, 2]))])
+    assert found[alignment.ATTRIBUTION] == [] and found[alignment.INTENSITY] == []
 
 
 def test_distances_count_where_pixels_are_in_the_flare() -> None:
