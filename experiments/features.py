@@ -94,7 +94,7 @@ def make(them: Sequence[Explained], line: Line, score: float, emission: Emission
         plots=[_features(counted, score, note), _scatter(says, note)],
         tables={
             "Features": _counts(counted, score),
-            "If and when": _says(says, looks),
+            "If and when": _says(says),
             "Scores that rise while intensity and X-rays are flat": _rises(rises),
         },
         claims=[_flows(looks, score, origin), _quiet(rises, origin), _if_and_when(says, origin)],
@@ -131,12 +131,14 @@ def _scatter(says: Sequence[Says], note: str) -> Plot:
         "if_and_when",
         "Which features say if, and which say when",
         "Medians of observations, PF against AR, beside Kendall's tau of raster means in the window, averaged over "
-        f"PF observations; 95% intervals over observations. If: {', '.join(whether) or 'none'}. When: "
+        f"PF observations; 95% intervals over observations. Beyond chance (p < {CHANCE}, of {len(says)} features "
+        f"{CHANCE * len(says):.1f} each way would be by luck), if: {', '.join(whether) or 'none'}; when: "
         f"{', '.join(when) or 'none'}.",
         if_and_when.draw(
             [one.feature for one in says],
             np.array([one.area for one in says]),
             np.array([one.tau for one in says]),
+            np.array([one.p_if < CHANCE or one.p_when < CHANCE for one in says]),
             note,
         ),
     )
@@ -147,13 +149,14 @@ def _counts(counted: Sequence[Counted], score: float) -> Table:
     return Table(("feature", f"PF, score {score:g} or more", "PF", "AR"), rows)
 
 
-def _says(says: Sequence[Says], looks: Sequence[Measured]) -> Table:
+def _says(says: Sequence[Says]) -> Table:
     rows = []
     for one in says:
+        shown = (_p(value) for value in (one.p_if, one.p_when))
         planted = f"{one.planted_area:.2f}" if np.isfinite(one.planted_area) else ""
-        p = f"{measured.rising(looks, one.feature):.3f}" if np.isfinite(one.tau[0]) else ""
-        rows.append((one.feature, _interval(*one.area, percent=False), _interval(*one.tau, percent=False), p, planted))
-    head = ("feature", "if: AUC of medians", "when: mean tau", "p of a rise", "AUC of planted precursors")
+        said = (_interval(*group, percent=False) for group in (one.area, one.tau))
+        rows.append((one.feature, *(cell for pair in zip(said, shown, strict=True) for cell in pair), planted))
+    head = ("feature", "if: AUC of medians", "p", "when: mean tau", "p", "AUC of planted precursors")
     return Table(head, tuple(rows))
 
 
@@ -173,7 +176,7 @@ def _rises(rises: Sequence[Rises]) -> Table:
                 f"{sum(one.flat for one in mine):,}",
                 _interval(*up),
                 _interval(*down),
-                f"{p:.3f}" if np.isfinite(p) else "",
+                _p(p),
             )
         )
     return Table(("", "observations", "places", "flat", "rise", "fall", "p of more rises than falls"), tuple(rows))
@@ -244,9 +247,15 @@ def _if_and_when(says: Sequence[Says], origin: str) -> Claim:
 
 
 def _beyond_chance(says: Sequence[Says]) -> tuple[list[str], list[str]]:
-    """The features whose interval leaves chance: those that say if, and those that say when."""
-    whether = [one.feature for one in says if one.area[1] > 0.5 or one.area[2] < 0.5]
-    return whether, [one.feature for one in says if one.tau[1] > 0 or one.tau[2] < 0]
+    """The features that say if, and those that say when."""
+    whether = [one.feature for one in says if one.p_if < CHANCE]
+    return whether, [one.feature for one in says if one.p_when < CHANCE]
+
+
+def _p(value: float) -> str:
+    if not np.isfinite(value):
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _interval(value: float, low: float, high: float, percent: bool = True) -> str:

@@ -9,10 +9,10 @@ from matplotlib.patheffects import withStroke
 from preflare.figures import style
 
 
-def draw(names: Sequence[str], area: np.ndarray, tau: np.ndarray, note: str) -> Figure:
-    """A point for each feature with its intervals; those that leave chance on either axis are filled and named.
+def draw(names: Sequence[str], area: np.ndarray, tau: np.ndarray, marks: np.ndarray, note: str) -> Figure:
+    """A point for each feature with its intervals; those marked are coloured and named.
 
-    area, tau: (feature, 3): value, low, high. note: for the corner; "" for none.
+    area, tau: (feature, 3): value, low, high. marks: (feature,) bool. note: for the corner; "" for none.
     """
     with style.applied():
         figure = Figure(figsize=(4.6, 4.2), layout="constrained")
@@ -20,7 +20,7 @@ def draw(names: Sequence[str], area: np.ndarray, tau: np.ndarray, note: str) -> 
         axes.axvline(0.5, color=style.GREY, linewidth=0.8)
         axes.axhline(0, color=style.GREY, linewidth=0.8)
         there = np.isfinite(area[:, 0]) & np.isfinite(tau[:, 0])
-        told = there & ((area[:, 1] > 0.5) | (area[:, 2] < 0.5) | (tau[:, 1] > 0) | (tau[:, 2] < 0))
+        told = there & marks
         close = 0.05 * np.ptp(tau[there]) if there.any() else 0.0
         for place in np.flatnonzero(there).tolist():
             (x, left, right), (y, low, high) = area[place], tau[place]

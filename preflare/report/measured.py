@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import kendalltau, rankdata
+from scipy.stats import kendalltau, mannwhitneyu, rankdata
 
 from preflare.report import features
 from preflare.report.explained import Explained
@@ -51,12 +51,15 @@ class Says:
     """What a feature says. area: the probability that the median of a PF observation lies above that of an AR one.
 
     tau: Kendall's, of raster means against time, mean over PF observations. Both with 95% intervals over observations.
+    p_if, p_when: that chance gives as much on either side (of few observations, intervals promise a little too much).
     planted_area: the probability that a spectrum with a precursor lies above one without, of PF; NaN on real shards.
     """
 
     feature: str
     area: tuple[float, float, float]
     tau: tuple[float, float, float]
+    p_if: float
+    p_when: float
     planted_area: float
 
 
@@ -120,7 +123,8 @@ def says(them: Sequence[Measured], seed: int = 0) -> list[Says]:
 
         everyone = np.arange(len(them))
         rises = (float(there.mean()), *interval(len(there), mean, seed=seed)) if len(there) else (np.nan,) * 3
-        found.append(Says(name, (of(everyone), *interval(pf.astype(int), of, seed=seed)), rises, _planted(them, name)))
+        whether = (of(everyone), *interval(pf.astype(int), of, seed=seed))
+        found.append(Says(name, whether, rises, p_if(them, name), p_when(them, name), _planted(them, name)))
     return found
 
 
@@ -135,9 +139,18 @@ def tau(one: Measured, name: str) -> float:
     return float(kendalltau(one.minutes[there], sums[there] / counts[there]).statistic)
 
 
-def rising(them: Sequence[Measured], name: str) -> float:
-    """The one-sided p that a feature rises on the way to the flare, over PF observations."""
-    return above_zero(np.array([tau(one, name) for one in them if one.pf]))
+def p_if(them: Sequence[Measured], name: str) -> float:
+    """The two-sided p that medians of observations do not tell PF from AR (Mann & Whitney); NaN without both."""
+    medians, pf = np.array([_median(one.values[name]) for one in them]), np.array([one.pf for one in them])
+    sides = [medians[side & np.isfinite(medians)] for side in (pf, ~pf)]
+    return float(mannwhitneyu(*sides).pvalue) if all(len(side) for side in sides) else np.nan
+
+
+def p_when(them: Sequence[Measured], name: str) -> float:
+    """The two-sided p that a feature neither rises nor falls on the way to the flare, over PF observations."""
+    taus = np.array([tau(one, name) for one in them if one.pf])
+    # NumPy's minimum, as Python's loses a NaN.
+    return float(np.minimum(1.0, 2 * np.minimum(above_zero(taus), above_zero(-taus))))
 
 
 def area(one: np.ndarray, other: np.ndarray) -> float:

@@ -34,7 +34,8 @@ def test_the_section_says_what_high_scores_look_like(sweep: Path, tmp_path: Path
     assert shown["triplet emission"][3].startswith("8")
     says = {row[0]: row for row in record["tables"]["If and when"]["rows"]}
     assert says["triplet"][1] == says["score"][1] == "1.00 [1.00, 1.00]"
-    assert says["triplet"][2:] == ["", "", ""]  # too few rasters to say when, and nothing planted
+    assert says["triplet"][2] == "0.100"  # three above three: one order of twenty, on either side
+    assert says["triplet"][3:] == ["", "", ""]  # too few rasters to say when, and nothing planted
     assert "Of 174 clean PF spectra 174, in 3 of 3 observations" in record["lead"]
     assert [claim["verdict"] for claim in record["claims"]][1:] == ["needs the real data"] * 2
 

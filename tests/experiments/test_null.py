@@ -87,8 +87,9 @@ def p_values(seed: int, line: Line, rise: float = 0.0) -> tuple[dict[str, float]
     found = {
         "timelines, PF against AR": timelines.difference(trends, labels)[1],
         "timelines, strong against planted": timelines.agreement(strong, stream.permutation(PF) < 13)[2],
-        "the triplet rises": measured.rising(looks, "triplet"),
-        "the score rises": measured.rising(looks, "score"),
+        "the triplet says if": measured.p_if(looks, "triplet"),
+        "the triplet says when": measured.p_when(looks, "triplet"),
+        "the score says when": measured.p_when(looks, "score"),
         "the score rises where all else is flat": quiet_rises.together(rises, True)[2],
         "maxima on what changed": maxima(stream, rise),
     }
@@ -132,8 +133,9 @@ def rising(line: Line) -> dict[str, float]:
     "name",
     [
         "timelines, PF against AR",
-        "the triplet rises",
-        "the score rises",
+        "the triplet says if",
+        "the triplet says when",
+        "the score says when",
         "the score rises where all else is flat",
         "maxima on what changed",
     ],

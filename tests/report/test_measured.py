@@ -85,7 +85,12 @@ def test_a_feature_that_rises_and_one_that_differs_are_told_apart() -> None:
     assert found["width"].area[0] == 1.0
     assert found["width"].tau[1] < 0 < found["width"].tau[2]
     assert found["triplet"].tau[1] > 0.5
-    assert measured.rising(them, "triplet") < 0.001 < 0.05 < measured.rising(them, "centre")
+    assert measured.p_when(them, "triplet") < 0.001 < 0.05 < measured.p_when(them, "centre")
+    assert measured.p_if(them, "width") < 0.001 < 0.05 < measured.p_if(them, "centre")
+    assert found["width"].p_if == measured.p_if(them, "width")
+    assert found["triplet"].p_when == measured.p_when(them, "triplet")
+    assert np.isnan(measured.p_if(them[:12], "width"))
+    assert np.isnan(measured.p_when(them[12:], "width"))
     raster = them[0].values["triplet"].reshape(12, 2).mean(axis=1)
     assert measured.tau(them[0], "triplet") == pytest.approx(stats.kendalltau(np.arange(12), raster).statistic)
     assert np.isnan(measured.tau(them[0], "intensity"))  # does not vary
