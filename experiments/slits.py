@@ -104,7 +104,7 @@ def make(them: Sequence[Explained], line: Line, tolerance: float) -> Section:
         lead=f"In {main_one.aligned} of {main_one.slits} slits of {len(pf)} PF observations the pixel of the highest "
         f"mean attribution before the flare lies within {tolerance:g} arcsec of the brightest pixel of the flare: "
         f"that is {main_one.share:.0%} in the mean of observations, where chance gives {main_one.shifted:.0%} (p = "
-        f"{main_one.p_shifted:.3f}), and intensity alone leads there in {measured[INTENSITY][tolerance].share:.0%}.",
+        f"{main_one.p_shifted:.3f}).",
         origin=origin,
         plots=[*_maps(everything, tolerance, limit, note), _alignment(pf, measured, predictors, tolerance, note)],
         tables={
@@ -318,14 +318,18 @@ def _claim(pf: Sequence[Seen], measured: dict[str, dict[float, Alignment]], tole
         alignment.shares([one.pairs[name] for one in pf], tolerance)[0] for name in (ATTRIBUTION, INTENSITY)
     )
     more = (by_attribution - by_light)[np.isfinite(by_attribution - by_light)]
-    low, high = interval(len(more), lambda drawn: float(more[drawn].mean()))
     said = (
         f"{found.aligned} of {found.slits} ({found.aligned / found.slits:.0%}) within {tolerance:g} arcsec; mean of "
         f"observations {found.share:.0%}, by chance {found.shifted:.0%} (shifts, p = {found.p_shifted:.4f}) and "
-        f"{found.paired:.0%} (other observations, p = {found.p_paired:.4f}). Intensity alone {light.share:.0%} (p = "
-        f"{light.p_shifted:.4f}), attribution less intensity {100 * more.mean():+.0f} points ({100 * low:+.0f} to "
-        f"{100 * high:+.0f}); attribution beyond intensity {beyond.share:.0%} (p = {beyond.p_shifted:.4f})."
+        f"{found.paired:.0%} (other observations, p = {found.p_paired:.4f})."
     )
+    if len(more):
+        low, high = interval(len(more), lambda drawn: float(more[drawn].mean()))
+        said += (
+            f" Intensity alone {light.share:.0%} (p = {light.p_shifted:.4f}), attribution less intensity "
+            f"{100 * more.mean():+.0f} points ({100 * low:+.0f} to {100 * high:+.0f}); attribution beyond intensity "
+            f"{beyond.share:.0%} (p = {beyond.p_shifted:.4f})."
+        )
     good, put_in = beats_chance(found), ""
     verdict = Verdict.REPRODUCED if good else Verdict.NOT_REPRODUCED
     if origin != "level2":
