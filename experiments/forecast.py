@@ -247,7 +247,7 @@ def members(by: Ensemble, one: Explained) -> np.ndarray:
     """The mean score of every raster by each member that explained it, (member, repeat)."""
     names = str(one.cube.attributes["members"]).split()
     networks = [
-        run.network(str(one.cube.attributes["checkpoint"]))
+        Differentiated(run.network(str(one.cube.attributes["checkpoint"])))
         for place, run in enumerate(by.runs)
         if by.name(place) in names
     ]
@@ -257,8 +257,7 @@ def members(by: Ensemble, one: Explained) -> np.ndarray:
         for repeat in np.flatnonzero(scored.any(axis=(1, 2))):
             spectra = torch.from_numpy(file["spectra"][repeat][scored[repeat]])
             for place, network in enumerate(networks):
-                odds = Differentiated(network).log_odds(spectra)
-                found[place, repeat] = float(torch.sigmoid(odds).mean())
+                found[place, repeat] = float(torch.sigmoid(network.log_odds(spectra)).mean())
     return found
 
 

@@ -1,9 +1,10 @@
-"""A toy observation under watch by toy networks that did not see it."""
+"""A toy observation under watch by a toy network."""
 
 import csv
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -16,40 +17,72 @@ Verb = Callable[..., int]
 PF, NEW = "PF_20140310_140000_3860258482", "NA_20140315_140000_3860258480"
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, make_shard: Callable[..., Path], run_verb: Verb) -> Path:
-    home = tmp_path_factory.mktemp("forecast")
-    for number in range(3):
-        make_shard(home / "shards", Label.AR, number)
-        make_shard(home / "shards", Label.PF, number)
+@pytest.fixture
+def home(own_run: Path, make_shard: Callable[..., Path], make_cube: Callable[..., Cube]) -> Path:
+    """The toy run, as if it had seen none of six observations, whose cubes it has; and of two others, in folders of
+    their own. PF rise."""
+    home, stream = own_run.parent, np.random.default_rng(0)
     make_shard(home / "new", Label.UNKNOWN, 5)
-    common = (f"data.root={home / 'shards'}", "trainer.max_epochs=2", "optimizer.lr=0.03")
-    left = ("-m", *common, "partition=leave_one_out", "partition.seed=range(6)", f"hydra.sweep.dir={home / 'sweep'}")
-    assert run_verb("train", *left) == 0
-    little = ("sample=4", "faithfulness=0", "maps=[]", "checkpoint=last", "expected_gradients.baselines=4")
-    assert run_verb("explain", f"run={home / 'sweep'}", *little) == 0
-    assert run_verb("explain", f"run={home / 'sweep'}", f"shards={home / 'new'}", *little) == 0
+    make_shard(home / "real", Label.UNKNOWN, 6, origin="level2")
+    for path in sorted(home.glob("*/*.h5")):
+        own = path.parent.name == "shards"
+        rise = np.linspace(0.2, 0.8, 4) if path.name.startswith("PF") else np.full(4, 0.4)
+        score = rise[:, None, None] + 0.01 * stream.standard_normal((4, 2, 10))
+        score[0, 0, 0] = np.nan
+        rows = stream.normal(size=(4, 2, 10, 240))
+        cube = make_cube(own_run / "cubes", path, score, rows, "test" if own else "none").path
+        with h5py.File(cube, "r+") as file:
+            file.attrs.update(members=".", member_count=1, checkpoint="best")
+        if not own:
+            cube.rename(cube.with_name(f"{cube.stem}-{path.parent.name}.h5"))
     return home
 
 
 def test_one_of_its_own_is_watched_without_itself(home: Path, tmp_path: Path, verb: Verb) -> None:
-    arguments = (f"run={home / 'sweep'}", f"shards={home / 'shards' / PF}.h5", f"output={tmp_path / 'x'}")
+    arguments = (
+        f"run={home / 'run'}",
+        f"data.root={home / 'shards'}",
+        f"shards={home / 'shards' / PF}.h5",
+        f"output={tmp_path / 'x'}",
+    )
     assert verb("experiments/forecast", *arguments) == 0
 
     record = section.read(tmp_path / "x")
     assert "Trained on the simulated Sun (IRIS)" in record["lead"]
     observations = [row[0] for row in record["tables"]["Observations of the sweep"]["rows"]]
     assert len(observations) == 5 and PF not in observations
-    assert [row[0] for row in record["tables"]["What alarms are worth"]["rows"]] == ["rise", "score itself"]
+    worth = {row[0]: row for row in record["tables"]["What alarms are worth"]["rows"]}
+    assert worth["rise"][2] == "2 of 2"
+    assert set(worth) == {"rise", "score itself"}
+    assert "Its rise raises an alarm in minute 7.5, 18.5 minutes before its flare." in record["lead"]
     assert (tmp_path / "x" / "watch.pdf").is_file()
     # The toy places are all the same.
     assert "has no coordinates" in " ".join(record["warnings"])
 
 
-def test_the_scores_are_those_of_the_cube(home: Path, tmp_path: Path, verb: Verb) -> None:
-    arguments = (f"run={home / 'sweep'}", f"shards={home / 'new'}", f"output={tmp_path / 'x'}")
+def test_networks_of_the_simulated_sun_say_nothing_of_the_real_one(home: Path, tmp_path: Path, verb: Verb) -> None:
+    arguments = (
+        f"run={home / 'run'}",
+        f"data.root={home / 'shards'}",
+        f"shards={home / 'real'}",
+        f"output={tmp_path / 'x'}",
+    )
     assert verb("experiments/forecast", *arguments) == 0
-    cube = Cube.open(home / "sweep" / "cubes" / f"{NEW}-new.h5")
+    record = section.read(tmp_path / "x")
+    assert record["origin"] == "level2"
+    assert "says nothing about the Sun" in record["warnings"][0]
+    assert {claim["verdict"] for claim in record["claims"]} == {"needs the real data"}
+
+
+def test_the_scores_are_those_of_the_cube(home: Path, tmp_path: Path, verb: Verb) -> None:
+    arguments = (
+        f"run={home / 'run'}",
+        f"data.root={home / 'shards'}",
+        f"shards={home / 'new'}",
+        f"output={tmp_path / 'x'}",
+    )
+    assert verb("experiments/forecast", *arguments) == 0
+    cube = Cube.open(home / "run" / "cubes" / f"{NEW}-new.h5")
     score = cube.read("score")
     np.testing.assert_array_equal(fits.getdata(tmp_path / "x" / "scores.fits"), score)
     rows = list(csv.DictReader((tmp_path / "x" / "scores.csv").read_text().splitlines()))
@@ -70,7 +103,12 @@ def test_the_scores_are_those_of_the_cube(home: Path, tmp_path: Path, verb: Verb
 def test_bad_input_is_refused(
     home: Path, tmp_path: Path, verb: Verb, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
 ) -> None:
-    given = [f"run={home / 'sweep'}", f"shards={home / 'new'}", *(text.format(home=home) for text in arguments)]
+    given = [
+        f"run={home / 'run'}",
+        f"data.root={home / 'shards'}",
+        f"shards={home / 'new'}",
+        *(text.format(home=home) for text in arguments),
+    ]
     assert verb("experiments/forecast", *given, f"output={tmp_path / 'x'}") == 1
     assert said in capfd.readouterr().err
     assert not (tmp_path / "x").exists()
@@ -80,5 +118,14 @@ def test_what_was_not_explained_is_refused(
     home: Path, tmp_path: Path, verb: Verb, capfd: pytest.CaptureFixture[str], make_shard: Callable[..., Path]
 ) -> None:
     other = make_shard(tmp_path / "other", Label.UNKNOWN, 7)
-    assert verb("experiments/forecast", f"run={home / 'sweep'}", f"shards={other}", f"output={tmp_path / 'x'}") == 1
+    assert (
+        verb(
+            "experiments/forecast",
+            f"run={home / 'run'}",
+            f"data.root={home / 'shards'}",
+            f"shards={other}",
+            f"output={tmp_path / 'x'}",
+        )
+        == 1
+    )
     assert "was not explained by" in capfd.readouterr().err
