@@ -22,7 +22,7 @@ def draw(
 
     All (observation,), from top to bottom; slopes, low, high in score per minute. note: for the corner; "" for none.
     """
-    rows = np.arange(len(names))
+    rows = range(len(names))
     with style.applied():
         figure = Figure(figsize=(7.4, 1.3 + 0.155 * len(names)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
@@ -35,7 +35,7 @@ def draw(
             panel.axvline(0, color=style.GREY, linewidth=0.8)
             panel.set_xlabel(label)
         right.set_xlim(-1.05, 1.05)
-        left.set_yticks(rows, names, fontsize=6)
+        left.set_yticks(list(rows), names, fontsize=6)
         left.set_ylim(len(names), -1)
         if note:
             style.note(figure, note)

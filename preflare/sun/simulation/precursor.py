@@ -29,6 +29,9 @@ KINDS = tuple(kind for kind in Precursor if kind is not Precursor.NONE)
 # Downflows are more common than upflows (paper Sect. 5).
 BIAS = {Precursor.RED_WING: 0.3, Precursor.BLUE_WING: -0.3, Precursor.TRIPLET: 0.3, Precursor.BRIGHT_CORE: 0.3}
 
+# Of a flow, at most: its height over the core's.
+FLOW = 0.5
+
 
 class Patches:
     """Where and when events take place: patches, smooth in place and time, that cover a given share of the scene."""
@@ -57,13 +60,14 @@ def disturb(shapes: Shapes, kind: np.ndarray, weight: np.ndarray) -> None:
         return np.where(np.isin(kind, kinds), weight, 0.0)
 
     # Every event shows a little of the subordinate lines. A bright core over an unchanged photosphere has a low,
-    # flat continuum once normalised; the others leave the maximum nearly as it was, so that what they change is local.
+    # flat continuum once normalised; the others leave the maximum nearly where and what it was, so that what they
+    # change is local. A flow stronger than the core would be masked, as the paper masks maxima outside the cores.
     shapes.intensity *= 1 + 2.0 * of(Precursor.BRIGHT_CORE)
     shapes.subordinate += 0.10 * weight + 0.24 * of(Precursor.TRIPLET)
     flow = of(Precursor.RED_WING, Precursor.BLUE_WING)
     away = np.where(kind == Precursor.RED_WING, 1.0, -1.0)
-    shapes.flow += 0.65 * flow
-    shapes.flow_shift += away * 62 * flow
+    shapes.flow += FLOW * np.minimum(flow, 1)
+    shapes.flow_shift += away * 50 * np.minimum(flow, 1)
     shapes.width *= 1 + 0.6 * of(Precursor.BROAD_CORE)
     shapes.wing += 0.03 * of(Precursor.BROAD_CORE)
     shapes.depth *= 1 - 0.95 * np.minimum(of(Precursor.SINGLE_PEAK), 1)

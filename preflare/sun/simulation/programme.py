@@ -47,7 +47,7 @@ class Programme:
     """What schedules are drawn from; every draw is uniform.
 
     onset: earliest and latest onset, minutes from the start. flare: shortest and longest flare, minutes.
-    rasters: share of observations that are rasters; the others sit and stare.
+    rasters: share of each class's observations that are rasters; the others sit and stare.
     steps: of rasters. cadences, exposures: s; those to choose from, the exposure below the cadence.
     size: spectra in 25 minutes, on average over observations; spread: standard deviation of its logarithm.
     pixel: arcsec along the slit.
@@ -85,9 +85,8 @@ class Programme:
                 f"shortest cadence ({min(self.cadences)} s)."
             )
 
-    def draw(self, random: np.random.Generator) -> Schedule:
-        """A schedule, drawn alike for a region that flares and for one that does not."""
-        raster = random.random() < self.rasters
+    def draw(self, random: np.random.Generator, raster: bool) -> Schedule:
+        """A schedule, drawn alike for a region that flares and for one that does not. raster: or sit-and-stare."""
         steps = int(random.choice(self.steps))
         cadence = float(random.choice(self.cadences))
         exposure = float(random.choice([value for value in self.exposures if value < cadence]))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # What a stream of random numbers is for: with the seed and an identity, the key of that stream.
 REGION, LOOK, SCHEDULE, SCENE, SLIT, EXPOSURE, XRAYS, SLIT_JAW = range(8)
 # Counts the times that the same parameters came to give other observations: part of the recipe.
-VERSION = 3
+VERSION = 4
 SOLAR_RADIUS = 960.0  # arcsec
 # A wavelength counts as changed above this share of the spectrum's maximum.
 CHANGED = 0.01

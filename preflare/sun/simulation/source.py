@@ -133,7 +133,19 @@ class Simulation:
         )
 
     def _drawn(self, entry: Entry) -> Schedule:
-        return self.programme.draw(self.random(SCHEDULE, *identity(entry.id)))
+        stream = self.random(SCHEDULE, *identity(entry.id))
+        stream.random()  # the mode's
+        return self.programme.draw(stream, entry.id in self._rasters)
+
+    @cached_property
+    def _rasters(self) -> set[str]:
+        """Ids of the observations that are rasters: the same share of each class, or the mode would tell them apart."""
+        found: set[str] = set()
+        for label in {entry.label for entry in self._catalog}:
+            ids = [entry.id for entry in self._catalog if entry.label is label]
+            ids.sort(key=lambda id: self.random(SCHEDULE, *identity(id)).random())
+            found |= set(ids[: round(self.programme.rasters * len(ids))])
+        return found
 
     @cached_property
     def _slits(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ from preflare.sun.line import Line
 from preflare.sun.observation import Header, Label, Observation, Phase, instant
 from preflare.sun.quality import Quality, is_clean
 from preflare.sun.simulation import recording as module
+from preflare.sun.simulation.precursor import Precursor
 from preflare.sun.simulation.source import Simulation, lengths
 
 PF, AR = "PF_20140329_140938_3860258481", "AR_20150728_151849_3660109122"
@@ -129,13 +130,14 @@ def test_a_zero_point_shifts_the_whole_spectrum(simulate: Simulate, line: Line) 
     for entry, observation in zip(entries, source.observations(line), strict=True):
         clean = cube(observation, "quality") == 0
         mean = (cube(observation, "spectra")[clean] * cube(observation, "intensity")[clean][:, None]).mean(axis=0)
-        dip = 1 - mean[part] / mean[part].max()
+        inside = mean[part]
+        dip = np.clip(1 - inside / np.linspace(inside[:2].mean(), inside[-2:].mean(), len(inside)), 0, None)
         found.append((dip**2 @ line.wavelength[part] / (dip**2).sum() / line_at - 1) * 299792.458)
         expected.append(source.look(entry).zero_point)
     assert np.std(expected) > 1.5
-    # The continuum's slope under the line moves the centroid a little.
+    # What is beside the line moves the centroid a little.
     assert np.array(found) == pytest.approx(np.array(expected), abs=2.5)
-    assert np.std(np.array(found) - expected) < 0.6 * np.std(expected)
+    assert np.std(np.array(found) - expected) < 0.5 * np.std(expected)
 
 
 def test_flags_have_work(simulate: Simulate, line: Line) -> None:
@@ -331,3 +333,33 @@ def test_bright_spectra_have_a_low_pseudo_continuum(simulate: Simulate, line: Li
         level = cube(observation, "spectra")[clean][:, (line.wavelength > low) & (line.wavelength < high)].mean(axis=1)
         found.append(np.corrcoef(np.log(cube(observation, "intensity")[clean]), level)[0, 1])
     assert -0.98 < np.median(found) < -0.8
+
+
+def test_each_class_has_the_same_share_of_rasters(simulate: Simulate, line: Line) -> None:
+    """The mode would otherwise tell the classes apart, whatever the confounder."""
+    for seed in (0, 1, 2):
+        source = simulate(f"simulation.seed={seed}")
+        rasters: dict[Label, list[bool]] = {Label.AR: [], Label.PF: []}
+        for entry in source._catalog:
+            rasters[entry.label].append(source._drawn(entry).mode == "raster")
+        for label, found in rasters.items():
+            assert sum(found) == round(source.programme.rasters * len(found)), label
+
+
+def test_masks_do_not_tell_precursors(simulate: Simulate, line: Line) -> None:
+    """What is flagged is lost to every statistic: hardly more of any kind than of the rest."""
+    masked: dict[int, list[np.ndarray]] = {}
+    for observation in simulate(simulation="default").observations(line):
+        if observation.header.label is not Label.PF:
+            continue
+        for block in observation.blocks():
+            inside = (block.phase == Phase.PREFLARE)[:, :, None] & np.ones(block.quality.shape, bool)
+            outside = (block.quality & Quality.PEAK_OUTSIDE_CORES) != 0
+            for kind in np.unique(block.truth["kind"]):
+                masked.setdefault(int(kind), []).append(outside[inside & (block.truth["kind"] == kind)])
+    shares = {kind: np.concatenate(found).mean() for kind, found in masked.items()}
+    assert len(shares) == 8
+    # The strongest triplet emission outshines the cores, here as on the Sun.
+    strongest = shares.pop(int(Precursor.TRIPLET))
+    assert max(shares.values()) < 0.05
+    assert strongest < 0.25
