@@ -18,7 +18,7 @@ from preflare.data.shard import Shard
 from preflare.sun.folder import Folder
 from preflare.sun.line import Line
 from preflare.sun.observation import Label, Observation
-from preflare.sun.quality import Quality
+from preflare.sun.quality import Quality, is_clean
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 NAMES = ("AR_20150728_151849_3660109122", "PF_20140329_140938_3860258481")
@@ -59,6 +59,11 @@ def thin(load_verb: Callable[[str], ModuleType]) -> list[Observation]:
         config.simulation.atom = dict(config.simulation.atom) | SI_IV
         config.simulation.detector = dict(config.simulation.detector) | CAMERA
     return list(instantiate(config.source).observations(load("si_iv")))
+
+
+def test_an_exposure_in_the_anomaly_is_a_remark_in_every_line() -> None:
+    lines = [instantiate(OmegaConf.load(path)) for path in sorted((CONF / "line").glob("*.yaml"))]
+    assert len(lines) >= 3 and all(is_clean(np.array([Quality.SAA]), line).all() for line in lines)
 
 
 def test_si_iv_is_a_single_peak_over_nothing(thin: list[Observation]) -> None:
