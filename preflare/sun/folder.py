@@ -116,7 +116,7 @@ class Folder:
             flare_class=cut.flare_class,
             active_region=cut.active_region,
             number=cut.number,
-            settings=_settings([raster for _, raster in used], repeats.time[cut.keep]) | around,
+            settings=_settings([raster for _, raster in used], repeats.time[cut.keep]) | around | cut.provenance,
             sources={path.name: _sha256(path) for path in sorted({file.path for file, _ in used})},
             recipe=recipe(line, self.window) | self._choices(around),
         )

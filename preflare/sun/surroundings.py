@@ -108,6 +108,8 @@ class Surroundings:
                 end=iso(flare.end) if flare.end else "",
                 flare_class=flare.flare_class,
                 active_region=flare.active_region or entry.active_region,
+                source="window.onset" if onset else "HEK" if self.flares is None else self.flares.name,
+                verified=entry.verified and onset in (None, entry.onset),
             )
         elif label is Label.PF and known:
             log.warning("%s: the list has no M or X flare within 10 min of its onset, %s.", entry.name, known)

@@ -9,6 +9,7 @@ the flare's end, OUTSIDE otherwise (so, too, in the margin). Repeats are kept wh
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,6 +31,8 @@ class Cut:
 
     number: place in the catalog, -1 if the observation has none under this label.
     window_start, window_end, onset, peak, end: ISO UTC, "" where unknown.
+    provenance: of a PF: onset_source, where its onset comes from, and verified, yes or no, whether somebody has
+        confirmed it there; for others empty.
     keep: (repeat,) bool, the repeats that belong in the shard. phase: (repeat, step) uint8, of all repeats.
     """
 
@@ -42,6 +45,7 @@ class Cut:
     end: str
     flare_class: str
     active_region: str
+    provenance: Mapping[str, str]
     keep: np.ndarray
     phase: np.ndarray
 
@@ -115,6 +119,7 @@ class Window:
             end=end or "",
             flare_class=flare.flare_class if flare else "",
             active_region=known.active_region if known else "",
+            provenance=_provenance(label, flare, onset),
             keep=keep,
             phase=phase,
         )
@@ -180,6 +185,14 @@ class Window:
             phase[(time >= (instant(onset) - start).total_seconds()) & (time <= until)] = Phase.FLARE
         keep: np.ndarray = np.any((time >= begin) & (time <= until), axis=1)
         return keep, phase
+
+
+def _provenance(label: Label, flare: Entry | None, onset: str | None) -> dict[str, str]:
+    if label is not Label.PF:
+        return {}
+    if flare is None or flare.onset != onset:
+        return {"onset_source": "window.onset", "verified": "no"}
+    return {"onset_source": flare.source, "verified": "yes" if flare.verified else "no"}
 
 
 def _check_flare(name: str, onset: str, peak: str, end: str) -> None:

@@ -196,7 +196,10 @@ def test_one_file_is_an_observation(shuffled: Path, line: Line) -> None:
 
 def test_the_catalog_says_what_it_is(tmp_path: Path, line: Line) -> None:
     own = tmp_path / "own.csv"
-    own.write_text("id,label,onset,end\n20140329_140938_3860258481,PF,2014-03-29T14:13,2014-03-29T14:14\n")
+    own.write_text(
+        "id,label,onset,end,source,verified\n"
+        "20140329_140938_3860258481,PF,2014-03-29T14:13,2014-03-29T14:14,a paper,yes\n"
+    )
     for number in range(5):
         repeat(number).write(tmp_path / "raster" / f"{number}.fits")
     paper = instantiate(OmegaConf.load(CONF / "window" / "paper.yaml"))
@@ -204,6 +207,7 @@ def test_the_catalog_says_what_it_is(tmp_path: Path, line: Line) -> None:
     header = observation.header
     assert (header.name, header.number) == ("PF_20140329_140938_3860258481", 4)
     assert (header.onset, header.window_end) == ("2014-03-29T14:13:00.000", "2014-03-29T14:12:00.000")
+    assert (header.settings["onset_source"], header.settings["verified"]) == ("a paper", "yes")
     phase = whole(observation).phase
     assert set(np.unique(phase)) == {Phase.OUTSIDE, Phase.PREFLARE, Phase.FLARE}
 

@@ -62,7 +62,7 @@ def test_the_flare_at_the_catalogs_onset_is_taken(listed: Looked, tmp_path: Path
         "2014-03-29T17:54:00.000",
         "12017",
     )
-    assert entry.number == 4
+    assert entry.number == 4 and entry.source == "list.csv"
 
 
 def test_without_an_onset_the_nearest_flare_is_taken(listed: Looked) -> None:
@@ -87,6 +87,7 @@ def test_a_list_without_the_flare_changes_nothing_and_says_so(listed: Looked, ca
 def test_an_onset_of_ones_own_stays(listed: Looked) -> None:
     entry = listed(OURS).resolve(FIELD, Label.PF, ENTRY, "2014-03-29T17:33:00.000")
     assert entry is not None and (entry.onset, entry.flare_class) == ("2014-03-29T17:33:00.000", "X1.0")
+    assert (entry.source, entry.verified) == ("window.onset", False)
 
 
 def test_without_a_list_the_entry_stays(tmp_path: Path) -> None:
@@ -108,6 +109,7 @@ def test_hek_gives_onset_and_region(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         entry = around.resolve(FIELD, Label.PF, None, None)
         quiet = around.resolve(FIELD, Label.AR, None, None)
     assert entry is not None and (entry.onset, entry.active_region) == ("2014-03-29T17:35:00.000", "12017")
+    assert entry.source == "HEK"
     assert quiet is not None and (quiet.onset, quiet.active_region) == ("", "12017")
 
 

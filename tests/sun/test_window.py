@@ -135,6 +135,16 @@ def test_the_catalogs_onset_is_the_catalogs_flare(onset: str | None) -> None:
     assert cut(window(onset=onset, end="2014-03-29T15:18"), KNOWN).end == "2014-03-29T15:18:00.000"
 
 
+def test_where_an_onset_comes_from() -> None:
+    checked = replace(KNOWN, source="a paper", verified=True)
+    assert cut(window(), checked).provenance == {"onset_source": "a paper", "verified": "yes"}
+    assert cut(window(), replace(checked, verified=False)).provenance["verified"] == "no"
+    own = {"onset_source": "window.onset", "verified": "no"}
+    assert cut(window(onset="2014-03-29T14:50"), checked).provenance == own
+    assert cut(window(label="PF", onset="2014-03-29T15:10"), None).provenance == own
+    assert cut(window(), entry(Label.AR)).provenance == {}
+
+
 def test_what_does_not_flare_has_no_flares_class() -> None:
     assert cut(window(label="AR"), KNOWN).flare_class == cut(window("all"), KNOWN).flare_class == ""
 
