@@ -36,7 +36,7 @@ def test_the_held_out_observations_are_explained(
             spectra, quality, phase = (shard[key][()] for key in ("spectra", "quality", "phase"))
         with h5py.File(own_run / "cubes" / f"{name}.h5") as cube:
             assert cube.attrs["seen"] == np.False_ and cube.attrs["side"] == "test"
-            assert cube.attrs["quantity"] == "log-odds of PF"
+            assert cube.attrs["quantity"] == "log_odds"
             assert cube.attrs["trained_on_origin"] == "simulation"
             odds, score = cube["log_odds"][()], cube["score"][()]
             shapes = {key: cube[key].shape for key in ("hirescam", "expected_gradients", "completeness")}

@@ -83,8 +83,8 @@ def read(path: Path) -> Ensemble:
 def _classifier(one: Run) -> Run:
     if "quiet_sun" in one.record:
         raise RunError(
-            f"{one.folder.path} holds an autoencoder of the quiet Sun, which calls nothing PF or AR: there is nothing to "
-            "explain. Apply it with: python ingest.py quiet_sun=RUN"
+            f"{one.folder.path} holds an autoencoder of the quiet Sun, which calls nothing PF or AR: there is nothing "
+            "to explain. Apply it with: python ingest.py quiet_sun=RUN"
         )
     return one
 

@@ -27,6 +27,7 @@ def work(own_run: Path) -> Work:
         method,
         0,
         1,
+        "log_odds",
     )
 
 
@@ -42,16 +43,18 @@ def test_held_out_observations_share_their_committee(work: Work) -> None:
 
 
 def test_an_observation_that_trained_has_its_own_baselines(work: Work) -> None:
-    held_out = work.committee(shard(work, "test"))[1]
+    held_out, _ = work.committee(shard(work, "test"))
     own = shard(work, "train")
-    _, paths, source = work.committee(own)
-    assert own.name.encode() not in set(source["observation"])
-    assert not torch.equal(paths.baselines, held_out.baselines)
+    committee, source = work.committee(own)
+    assert own.name.encode() not in source["observation"]
+    assert not torch.equal(committee.paths[0].baselines, held_out.paths[0].baselines)
 
 
 def test_the_source_of_each_baseline_is_where_it_says(work: Work) -> None:
-    _, paths, source = work.committee(shard(work, "test"))
-    for baseline, name, row in zip(paths.baselines, source["observation"], source["row"], strict=True):
+    committee, source = work.committee(shard(work, "test"))
+    assert source["observation"].shape == source["row"].shape == (1, 6)
+    baselines = committee.paths[0].baselines
+    for baseline, name, row in zip(baselines, source["observation"][0], source["row"][0], strict=True):
         spectra = Shard.open(work.home / f"{name.decode()}.h5").read("spectra").reshape(-1, 240)
         np.testing.assert_array_equal(baseline.numpy(), spectra[row])
 
@@ -64,5 +67,5 @@ def test_what_is_said_of_who_and_how(work: Work) -> None:
     before = said["weights"]
     with torch.no_grad():
         next(work.networks[0].parameters()).add_(1)
-    again = Work(work.by, work.home, "last", "unseen", 9, [], work.method, 0, 1).about(shard(work, "test"))
+    again = Work(work.by, work.home, "last", "unseen", 9, [], work.method, 0, 1, "log_odds").about(shard(work, "test"))
     assert again["checkpoint"] == "last" and again["maps"] == "" and len(str(before)) == 64
