@@ -88,6 +88,16 @@ def check_numbers(name: str, value: object, above: float = -math.inf) -> tuple[f
     return found
 
 
+def check_integers(name: str, value: object, minimum: int, or_empty: bool = False) -> tuple[int, ...]:
+    """The value as a tuple if it is a list of one or more whole numbers, none below minimum; or of none, if allowed."""
+    if isinstance(value, Sequence) and not isinstance(value, str) and (value or or_empty):
+        try:
+            return tuple(check_integer("", item, minimum) for item in value)
+        except ConfigError:
+            pass
+    raise ConfigError(f"{name} is {_said(value)}, expected a list of whole numbers of {minimum} or more, as in [3, 4].")
+
+
 def check_named_numbers(name: str, value: object) -> dict[str, float]:
     """The value as a dict if it is a mapping of names to numbers."""
     if not isinstance(value, Mapping):

@@ -12,6 +12,7 @@ from preflare.checks import (
     check_choice,
     check_flag,
     check_integer,
+    check_integers,
     check_named_numbers,
     check_number,
     check_numbers,
@@ -100,6 +101,14 @@ def test_a_list_of_numbers() -> None:
     assert check_numbers("a.key", OmegaConf.create([4, 2.5])) == (4.0, 2.5)
     for value in ([], ["a"], [0], 5, "12", None, [1, math.inf]):
         assert said(check_numbers, value, above=0).endswith("expected one or more numbers above 0, such as [1, 2].")
+
+
+def test_a_list_of_whole_numbers() -> None:
+    assert check_integers("a.key", OmegaConf.create([4, 1]), 1) == (4, 1)
+    assert check_integers("a.key", [], 1, or_empty=True) == ()
+    for value in ([], ["a"], [3, 0], [2.0], [True], 5, "12", None):
+        sentence = said(check_integers, value, 1)
+        assert sentence.endswith("expected a list of whole numbers of 1 or more, as in [3, 4].")
 
 
 def test_names_with_numbers() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from preflare.checks import check_integer, check_integers
 from preflare.errors import ConfigError
 from preflare.model.inputs import check_spectra
 
@@ -20,7 +21,7 @@ class ConvNet(nn.Module):
     pool: size and stride of the max-pooling.
     hidden: units of the first dense layer.
 
-    Raises ConfigError if the convolutions leave nothing of a spectrum, ValueError for spectra of another shape.
+    Raises ConfigError for sizes below 1 or if the convolutions leave nothing of a spectrum, ValueError for spectra of another shape.
     """
 
     def __init__(
@@ -33,7 +34,11 @@ class ConvNet(nn.Module):
         hidden: int = 5,
     ) -> None:
         super().__init__()
-        if not len(channels) == len(kernels) == len(strides) > 0:
+        for name, sizes in (("channels", channels), ("kernels", kernels), ("strides", strides)):
+            check_integers(f"model.{name}", sizes, 1)
+        check_integer("model.pool", pool, 1)
+        check_integer("model.hidden", hidden, 1)
+        if not len(channels) == len(kernels) == len(strides):
             raise ConfigError(
                 f"The ConvNet has {len(channels)} channels, {len(kernels)} kernels and {len(strides)} strides, "
                 "expected one of each for every convolution."

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from preflare.checks import check_integer, check_integers, check_number
 from preflare.errors import ConfigError
 from preflare.model.inputs import check_spectra
 
@@ -21,7 +22,7 @@ class DeepConvNet(nn.Module):
     hidden: units of the first dense layer.
     dropout: probability, before each dense layer.
 
-    Raises ConfigError for an even kernel, ValueError for spectra of another shape.
+    Raises ConfigError for an even kernel or sizes below 1, ValueError for spectra of another shape.
     """
 
     def __init__(
@@ -33,6 +34,10 @@ class DeepConvNet(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
+        check_integers("model.channels", channels, 1)
+        check_integer("model.kernel", kernel, 1)
+        check_integer("model.hidden", hidden, 1)
+        check_number("model.dropout", dropout, 0, 0.999)
         if kernel % 2 == 0:
             raise ConfigError(f"model.kernel is {kernel}, expected an odd number, so that padding is symmetric.")
         self.wavelengths = wavelengths

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from preflare.checks import check_integers
 from preflare.model.inputs import check_spectra
 
 
@@ -14,13 +15,14 @@ class FNN(nn.Module):
     Zbinden et al. (2024), the same group's, for the same line.
 
     wavelengths: length of a spectrum.
-    hidden: units of each hidden layer.
+    hidden: units of each hidden layer; without any the network is linear.
 
-    Raises ValueError for spectra of another shape.
+    Raises ConfigError for layers without units, ValueError for spectra of another shape.
     """
 
     def __init__(self, wavelengths: int, hidden: Sequence[int] = (12, 8)) -> None:
         super().__init__()
+        check_integers("model.hidden", hidden, 1, or_empty=True)
         self.wavelengths = wavelengths
         layers: list[nn.Module] = [nn.Flatten()]
         before = wavelengths

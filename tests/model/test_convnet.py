@@ -84,6 +84,23 @@ def test_too_short_a_grid_is_refused() -> None:
         ConvNet(50)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"hidden": 0}, "model.hidden is 0, expected a whole number of 1 or more."),
+        ({"hidden": -4}, "model.hidden is -4, expected a whole number"),
+        ({"pool": 0}, "model.pool is 0, expected a whole number"),
+        ({"strides": [0, 3]}, r"model.strides is \[0, 3\], expected a list of whole numbers of 1 or more"),
+        ({"channels": ["a", "b"]}, r"model.channels is \['a', 'b'\], expected a list of whole numbers"),
+        ({"kernels": 9}, "model.kernels is 9, expected a list"),
+        ({"channels": [], "kernels": [], "strides": []}, r"model.channels is \[\], expected a list"),
+    ],
+)
+def test_sizes_that_cannot_be_meant(sizes: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        ConvNet(240, **sizes)
+
+
 def test_sizes_must_come_for_every_convolution() -> None:
     with pytest.raises(ConfigError, match="3 channels, 2 kernels and 2 strides"):
         ConvNet(240, channels=(2, 4, 8))

@@ -65,6 +65,20 @@ def test_an_even_kernel_is_refused() -> None:
         DeepConvNet(240, kernel=6)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"channels": [8, 0]}, r"model.channels is \[8, 0\], expected a list"),
+        ({"kernel": -3}, "model.kernel is -3, expected a whole number of 1 or more"),
+        ({"hidden": 0}, "model.hidden is 0, expected a whole number of 1 or more"),
+        ({"dropout": 1.0}, "model.dropout is 1.0, expected a number from 0 to 0.999"),
+    ],
+)
+def test_sizes_that_cannot_be_meant(sizes: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        DeepConvNet(240, **sizes)
+
+
 def test_a_spectrum_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match=r"expects \(batch, 1, 240\)"):
         DeepConvNet(240)(torch.rand(2, 1, 239))

@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from preflare.command import CONF
+from preflare.errors import ConfigError
 from preflare.model.fnn import FNN
 
 
@@ -33,6 +34,12 @@ def test_without_hidden_layers_it_is_linear() -> None:
     network = FNN(30, hidden=())
     a, b = torch.rand(1, 1, 30), torch.rand(1, 1, 30)
     torch.testing.assert_close(network(a) + network(b), 2 * network((a + b) / 2))
+
+
+@pytest.mark.parametrize("hidden", [[12, 0], [-4], 5, "12", [2.5]])
+def test_layers_without_units_are_refused(hidden: object) -> None:
+    with pytest.raises(ConfigError, match="model.hidden is .*, expected a list of whole numbers of 1 or more"):
+        FNN(30, hidden=hidden)
 
 
 def test_a_spectrum_without_its_channel_axis_is_refused() -> None:
