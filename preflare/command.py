@@ -5,11 +5,13 @@ with 1; every other exception is a defect of ours and keeps its traceback. In a 
 end the others, and the command exits with 1 at the end.
 """
 
+import io
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +27,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from preflare.errors import ConfigError, PreflareError
 from preflare.run import has_effect
+
+# Hydra's flags that print something instead of running the verb.
+PRINTING = frozenset({"--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i"})
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -110,11 +115,29 @@ def verb(
             sys.argv = [
                 argument.removeprefix("+") if argument.startswith("+experiment=") else argument for argument in sys.argv
             ]
-            entry()
+            if any(argument.split("=")[0] in PRINTING for argument in sys.argv[1:]):
+                show(entry)
+            else:
+                entry()
 
         return main
 
     return decorate
+
+
+def show(entry: Callable[[], Any]) -> None:
+    """Run what only prints, and print it, unless whoever reads has seen enough and left, as ``head`` does."""
+    text = io.StringIO()
+    try:
+        with redirect_stdout(text):
+            entry()
+    finally:
+        try:
+            sys.stdout.write(text.getvalue())
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is left in the buffer would be flushed once more at the end, and complain again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def check_keys(config: DictConfig, schema: type, prefix: str = "") -> None:
@@ -130,9 +153,15 @@ def check_keys(config: DictConfig, schema: type, prefix: str = "") -> None:
 
 def sentence(error: BaseException) -> str:
     """What to tell the user: our own message if one of our exceptions is at the bottom, else Hydra's."""
+    found = ours(error)
+    return str(found) if isinstance(found, PreflareError) else " ".join(str(error).split())
+
+
+def ours(error: BaseException) -> BaseException:
+    """Our own exception if one is at the bottom of this one, else this one."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, PreflareError):
-            return str(cause)
+            return cause
         cause = cause.__cause__
-    return " ".join(str(error).split())
+    return error

@@ -1,9 +1,12 @@
 """What the verbs share: folder names, and errors as one sentence."""
 
+import subprocess
+import sys
+
 import pytest
 from hydra.errors import InstantiationException
 
-from preflare.command import folder_name, sentence
+from preflare.command import CONF, folder_name, sentence
 from preflare.errors import ShardError
 
 
@@ -37,3 +40,18 @@ def test_our_own_sentence_is_found_below_hydras() -> None:
 
 def test_any_other_error_speaks_for_itself() -> None:
     assert sentence(InstantiationException("no such argument")) == "no such argument"
+
+
+def test_help_may_be_read_in_part() -> None:
+    """As with ``| head``: who reads leaves before anything is written."""
+    code = """
+import os, sys
+reading, writing = os.pipe()
+os.close(reading)
+os.dup2(writing, 1)
+sys.argv = ["report.py", "--help"]
+import runpy
+runpy.run_path("report.py", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=CONF.parent, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
