@@ -6,6 +6,7 @@ with ``#`` are comments. A file of regions has ``time``, ``x``, ``y`` and ``acti
 """
 
 import csv
+import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ class Flare:
     def strong(self) -> bool:
         """Whether it is of class M or X."""
         return is_strong(self.flare_class)
+
+    def between(self, begin: datetime, end: datetime) -> bool:
+        """Whether it went on at a time between the two; one of unknown end counts by its start."""
+        return self.start <= end and (self.end or self.start) >= begin
 
     def distance(self, x: float, y: float) -> float:
         """Arcsec to a place; NaN where the flare's own is unknown."""
@@ -85,23 +90,38 @@ def _known(flare: Flare) -> int:
 
 def _rows(path: Path, required: tuple[str, ...], parse: Callable[[dict[str, str]], T]) -> Iterator[T]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = io.StringIO(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise FlareError(f"There is no flare list {path}. Correct source.flares.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise FlareError(f"{path} cannot be read as a CSV file: {error}.") from error
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
-    cells = list(csv.reader(line for _, line in numbered))
-    head = [name.strip() for name in cells[0]] if cells else []
+    # Comments stay as empty lines, so that the reader counts them and does not look for quotes in them.
+    reader = csv.reader(("\n" if line.startswith("#") or not line.strip() else line for line in lines), strict=True)
+    head: list[str] | None = None
+    number = 1
+    try:
+        for row in reader:
+            if row and head is None:
+                head = _head(path, row, required)
+            elif row and head is not None:
+                # A quote that nobody closed would take whole flares into a cell.
+                if any("\n" in cell for cell in row):
+                    raise ValueError("a quoted cell goes on over the next line")
+                if len(row) != len(head):
+                    raise ValueError(f"{len(row)} cells, expected {len(head)}")
+                yield parse({name: cell.strip() for name, cell in zip(head, row, strict=True)})
+            number = reader.line_num + 1
+    except (csv.Error, ValueError) as error:
+        raise FlareError(f"{path}, line {number}, cannot be read: {error}. Correct or delete the line.") from error
+    if head is None:
+        _head(path, [], required)
+
+
+def _head(path: Path, row: Sequence[str], required: tuple[str, ...]) -> list[str]:
+    head = [name.strip() for name in row]
     if not set(required) <= set(head):
         raise FlareError(f"{path} has the columns {', '.join(head) or 'none'}; expected {', '.join(required)}.")
-    for (number, _), row in zip(numbered[1:], cells[1:], strict=True):
-        try:
-            if len(row) != len(head):
-                raise ValueError(f"{len(row)} cells, expected {len(head)}")
-            yield parse({name: cell.strip() for name, cell in zip(head, row, strict=True)})
-        except ValueError as error:
-            raise FlareError(f"{path}, line {number}, cannot be read: {error}. Correct or delete the line.") from error
+    return head
 
 
 def _flare(row: dict[str, str]) -> Flare:

@@ -1,5 +1,6 @@
 """The Sun's soft X-rays as the GOES satellites see them, 1 to 8 Å, which define flares and their classes."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from preflare.errors import ShardError
 
 # W/m² at which a class begins.
 CLASSES = {"X": 1e-4, "M": 1e-5, "C": 1e-6, "B": 1e-7, "A": 1e-8}
+CLASS = re.compile(r"[ABCMX][0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +41,10 @@ def flare_class(flux: float) -> str:
 
 def class_flux(name: str) -> float:
     """The peak flux in W/m² that a class such as M2.3 stands for. Raises ValueError if it is none."""
-    if name[:1] not in CLASSES:
-        raise ValueError(f"{name!r} is no GOES class")
-    return CLASSES[name[0]] * float(name[1:])
+    flux = CLASSES[name[0]] * float(name[1:]) if CLASS.fullmatch(name) else 0.0
+    if flux == 0:
+        raise ValueError(f"{name!r} is no GOES class such as M2.3")
+    return flux
 
 
 def is_strong(name: str) -> bool:

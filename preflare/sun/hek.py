@@ -21,7 +21,7 @@ REGIONS = ("NOAA SWPC Observer",)
 
 
 def flares(begin: datetime, end: datetime, cache: Path) -> tuple[Flare, ...]:
-    """The flares that began from begin to end, each once. Raises FlareError if HEK cannot be asked."""
+    """The flares that went on between begin and end, each once. Raises FlareError if HEK cannot be asked."""
     path = _place("flares", begin, end, cache)
     if not path.exists():
         rows = [
@@ -36,7 +36,7 @@ def flares(begin: datetime, end: datetime, cache: Path) -> tuple[Flare, ...]:
             if row["fl_goescls"]
         ]
         _write(path, ("start", "class", "peak", "end", "x", "y", "active_region"), rows, begin, end, FLARES)
-    return tuple(flare for flare in merged(read(path)) if begin <= flare.start <= end)
+    return tuple(flare for flare in merged(read(path)) if flare.between(begin, end))
 
 
 def regions(begin: datetime, end: datetime, cache: Path) -> tuple[Region, ...]:

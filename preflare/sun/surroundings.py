@@ -125,8 +125,7 @@ class Surroundings:
         name = f"{cut.label.prefix}_{field.id}"
         settings: dict[str, float | int | str] = {}
         found = self._flares(field) if self.knows_flares else ()
-        within = [flare for flare in found if field.start <= flare.start <= field.end]
-        strong = [flare for flare in within if flare.strong]
+        strong = [flare for flare in found if flare.strong and flare.start <= field.end]
         if self.knows_flares:
             settings["c_flares"] = _count_c(found, cut)
         if cut.label is Label.PF:
@@ -142,10 +141,10 @@ class Surroundings:
         return settings, curve.goes
 
     def _flares(self, field: Field) -> tuple[Flare, ...]:
-        """All flares from the observation's start to ``AHEAD`` of its end."""
+        """All flares from the observation's start, those that had begun before included, to ``AHEAD`` of its end."""
         begin, end = field.start, field.end + AHEAD
         if self.flares is not None:
-            return tuple(flare for flare in flare_lists.read(self.flares) if begin <= flare.start <= end)
+            return tuple(flare for flare in flare_lists.read(self.flares) if flare.between(begin, end))
         return hek.flares(begin, end, self.cache / "hek")
 
     def _region(self, field: Field) -> str:

@@ -109,6 +109,7 @@ def test_an_observation_may_change_its_class(tmp_path: Path) -> None:
         (f"label,id\n{ONE}\n{ONE}\n", "line 3: a second row for 20240510_060000_3600000000, which line 2 has"),
         ("label,id\nPF,20241310_060000_3600000000\n", "which begins with no date and time"),
         (f"label,id,flare_class\n{ONE},Q9\n", "flare_class is 'Q9', expected a GOES class such as M1.8"),
+        (f"label,id,flare_class\n{ONE},X-1.0\n", "flare_class is 'X-1.0', expected a GOES class such as M1.8"),
         (f"label,id,onset\n{ONE},2024-05-09T06:27\n", "is before the observation began at 2024-05-10T06:00:00.000"),
         (f"label,id,number\n{ONE},-1\n", "number is '-1'"),
         (f"label,id,number\n{ONE},4\n", "both have the number 4"),

@@ -32,6 +32,22 @@ def test_a_list_is_read_in_the_order_of_its_starts(tmp_path: Path) -> None:
     assert second.strong and second.distance(506, 262) == 5
 
 
+def test_quotes_in_comments_and_cells(tmp_path: Path) -> None:
+    text = 'start,class,active_region\n# a,"b\n2014-03-29T17:35,"X1.0","12017"\n# c,"d\n  \n2014-03-29T18:35,M1,\n'
+    assert [flare.flare_class for flare in read(write(tmp_path / "list.csv", text))] == ["X1.0", "M1"]
+    with pytest.raises(FlareError, match="line 7, cannot be read: 'Q' is no GOES class"):
+        read(write(tmp_path / "list.csv", text + "2014-03-29T18:35,Q,\n"))
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "expected"), [(-60, -10, False), (-10, 0, True), (9, 60, True), (10, 60, True), (11, 60, False)]
+)
+def test_when_a_flare_went_on(begin: int, end: int, expected: bool) -> None:
+    first, last = ONSET + timedelta(minutes=begin), ONSET + timedelta(minutes=end)
+    assert Flare(ONSET, "M1.0", end=ONSET + timedelta(minutes=10)).between(first, last) is expected
+    assert Flare(ONSET, "M1.0").between(first, last) is (begin <= 0 <= end)
+
+
 def test_two_columns_are_enough(tmp_path: Path) -> None:
     (flare,) = read(write(tmp_path / "list.csv", "class,start\nM1.0,2014-03-29T17:35\n"))
     assert flare.start == ONSET and flare.strong
@@ -54,7 +70,10 @@ def test_regions(tmp_path: Path) -> None:
     [
         ("yesterday,X1.0,,", "line 3, cannot be read: Invalid isoformat string: 'yesterday'"),
         ("2014-03-29T17:35,Q9,,", "line 3, cannot be read: 'Q9' is no GOES class"),
-        ("2014-03-29T17:35,X,,", "line 3, cannot be read: could not convert"),
+        ("2014-03-29T17:35,X,,", "line 3, cannot be read: 'X' is no GOES class such as M2.3"),
+        ("2014-03-29T17:35,X-1.0,,", "line 3, cannot be read: 'X-1.0' is no GOES class such as M2.3"),
+        ('2014-03-29T17:35,X1.0,"1\n",\n2014-03-29T18:35,X1.0,,', "line 3, cannot be read: a quoted cell goes on over"),
+        ('2014-03-29T17:35,X1.0,"1,\n2014-03-29T18:35,X1.0,,', "line 3, cannot be read: unexpected end of data"),
         ("2014-03-29T17:35,X1.0,far,", "line 3, cannot be read: could not convert string to float: 'far'"),
         ("2014-03-29T17:35,X1.0", "line 3, cannot be read: 2 cells, expected 4"),
         ("2014-03-29T17:35,X1.0,,2014-03-29T17:30", "line 3, cannot be read: end 2014-03-29T17:30 is before start"),

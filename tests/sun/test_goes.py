@@ -25,7 +25,7 @@ def test_a_class_and_its_flux_belong_together(name: str) -> None:
     assert is_strong(name) is (name[0] in "MX")
 
 
-@pytest.mark.parametrize("name", ["", "Q1", "M", "1.0"])
+@pytest.mark.parametrize("name", ["", "Q1", "M", "1.0", "X-1.0", "Minf", "M1e3", "M1.", "M 1.0", "X0", "M٣"])
 def test_what_is_no_class(name: str) -> None:
     with pytest.raises(ValueError):
         class_flux(name)

@@ -20,7 +20,8 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_answer_is_a_flare_list_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
-        hek_server.flare("2014-03-29T13:50:00", "M1.0"),  # still going on, but began before
+        hek_server.flare("2014-03-29T13:50:00", "M1.0"),  # over before
+        hek_server.flare("2014-03-29T13:55:00", "M2.0") | {"event_endtime": "2014-03-29T14:05:00"},  # reaches into it
         hek_server.flare("2014-03-29T17:35:00", "X1.0"),
         hek_server.flare("2014-03-29T17:36:00", "X1.0", 509, 266, 12017, "SSW Latest Events"),
         hek_server.flare("2014-03-29T17:40:00", "X1.0", 500, 260, 12017, "Somebody else"),
@@ -31,8 +32,11 @@ def test_an_answer_is_a_flare_list_and_is_kept(tmp_path: Path, monkeypatch: pyte
         found = hek.flares(BEGIN, END, tmp_path)
         assert len(asked) == 1 and asked[0]["event_type"].upper() == "FL"
         assert hek.flares(BEGIN, END, tmp_path) == found and len(asked) == 1
-    assert [(flare.flare_class, flare.x, flare.active_region) for flare in found] == [("X1.0", 509, "12017")]
-    assert found[0].start == datetime(2014, 3, 29, 17, 36, tzinfo=UTC) and found[0].peak is not None
+    assert [(flare.flare_class, flare.x, flare.active_region) for flare in found] == [
+        ("M2.0", pytest.approx(math.nan, nan_ok=True), ""),
+        ("X1.0", 509, "12017"),
+    ]
+    assert found[1].start == datetime(2014, 3, 29, 17, 36, tzinfo=UTC) and found[1].peak is not None
     (path,) = tmp_path.iterdir()
     assert path.name == "hek_flares_20140329T140000_20140330T020000.csv"
     head = path.read_text().splitlines()

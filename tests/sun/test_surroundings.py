@@ -145,6 +145,21 @@ def test_an_earlier_flare_in_the_window(listed: Looked, caplog: pytest.LogCaptur
     )
 
 
+BEFORE = "2014-03-29T13:50,M2.0,,2014-03-29T14:20,,,\n"  # began before the observation
+
+
+def test_a_flare_that_had_begun_before_the_observation(listed: Looked, caplog: pytest.LogCaptureFixture) -> None:
+    early = START + timedelta(minutes=30)
+    text = said(listed(f"{iso(early)},X1.0,,,509,266,\n", BEFORE), cut("PF", onset=early), caplog)
+    assert "more M or X flares while it lasted: M2.0 at 2014-03-29T13:50:00.000." in text
+    assert "an earlier M or X flare reaches into its window" in text
+    with pytest.raises(CatalogError, match="occurred while it lasted: M2.0 at 2014-03-29T13:50"):
+        listed(BEFORE).describe(FIELD, cut("AR"))
+    listed(BEFORE.replace("14:20", "14:00")).describe(FIELD, cut("AR"))  # over by then
+    entry = listed(BEFORE).resolve(FIELD, Label.PF, None, None)
+    assert entry is not None and entry.onset == "", "it is not what the observation waits for"
+
+
 @pytest.mark.parametrize(
     ("x", "y", "words"),
     [
