@@ -98,10 +98,12 @@ def write(root: Path, observation: Observation) -> tuple[Path, bool]:
     """
     header = observation.header
     path = root / f"{header.name}.h5"
-    if _there(root, header):
+    there = _there(root, header)
+    _sweep(root, header.name)
+    if there:
         _check_same(Shard.open(path), header)
         return path, False
-    scratch = root / f".{header.name}.{os.getpid()}.part"
+    scratch = _scratch(root, header.name)
     with _folder(root):
         try:
             with _create_file(scratch) as file:
@@ -117,6 +119,29 @@ def write(root: Path, observation: Observation) -> tuple[Path, bool]:
         finally:
             scratch.unlink(missing_ok=True)
     return path, True
+
+
+def _scratch(root: Path, name: str) -> Path:
+    return root / f".{name}.{os.getpid()}.part"
+
+
+def _sweep(root: Path, name: str) -> None:
+    """Remove what killed processes left of an observation half-written."""
+    for path in root.glob(f".{name}.*.part"):
+        number = path.name.split(".")[-2]
+        if number.isdecimal() and not _runs(int(number)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 @contextlib.contextmanager
@@ -415,7 +440,7 @@ def remask(shard: Shard, quality: np.ndarray, error: np.ndarray, quiet_sun: Mapp
     quality, error: (repeat, step, slit). quiet_sun: what set the flag QUIET_SUN, kept as an attribute.
     Atomic: a copy is changed and renamed into the shard's place. Raises ShardError if that cannot be written.
     """
-    scratch = shard.path.with_name(f".{shard.name}.{os.getpid()}.part")
+    scratch = _scratch(shard.path.parent, shard.name)
     try:
         shutil.copyfile(shard.path, scratch)
         with h5py.File(scratch, "r+", locking="best-effort") as file:

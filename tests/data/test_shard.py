@@ -1,7 +1,10 @@
 """The shard format: what goes in comes out, and everything else is refused with nothing half-written."""
 
 import errno
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +133,18 @@ def test_another_observation_of_the_same_name_is_refused(written: Path, change: 
     with pytest.raises(ShardError, match=f"these differ: {named}"):
         shard.write(written.parent, observation(header=replace(HEADER, **change)))
     assert written.read_bytes() == before
+
+
+def test_what_a_killed_process_left_is_swept_up(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    alive, other = tmp_path / f".{HEADER.name}.{os.getppid()}.part", tmp_path / f".AR_x.{gone.pid}.part"
+    for _ in range(2):  # written, then already there
+        left = tmp_path / f".{HEADER.name}.{gone.pid}.part"
+        for path in (left, alive, other, tmp_path / f".{HEADER.name}.x.part"):
+            path.write_bytes(b"half")
+        shard.write(tmp_path, observation())
+        assert not left.exists() and len(list(tmp_path.glob(".*.part"))) == 3
 
 
 def broken() -> Iterator[Block]:
