@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from preflare.explain.explanation import ORIGINS
 from preflare.report.confounders import Difference, differing
 from preflare.report.inventory import Row
 from preflare.sun.goes import CLASSES, flare_class
@@ -23,9 +24,9 @@ def warnings(
 ) -> list[str]:
     """The sentences, most general first.
 
-    verified: observation -> whether somebody has checked its onset, of those that the catalog knows.
+    verified: observation -> whether somebody has confirmed its onset, of those whose shards do not say it.
     """
-    found = [*_classes(rows), *_regions(rows), *_labels(rows, verified), *_windows(rows)]
+    found = [*_masks(rows), *_classes(rows), *_regions(rows), *_labels(rows, verified), *_windows(rows)]
     found += [*_quality(rows), *_instrument(rows, line)]
     different = differing(differences)
     if different:
@@ -34,6 +35,17 @@ def warnings(
         found.append(
             f"The classes differ in more than flares: {listed}. Of {varying} quantities {0.05 * varying:.1f} would by "
             "chance. A network may have learned any of them."
+        )
+    return found
+
+
+def _masks(rows: Sequence[Row]) -> list[str]:
+    found = []
+    for origin in sorted({row.masked_by for row in rows} - {""}):
+        masked = [row.name for row in rows if row.masked_by == origin]
+        found.append(
+            f"An autoencoder trained on {ORIGINS[origin]} decided which spectra of {len(masked)} observations are quiet "
+            f"Sun, though it has never seen any of their kind: {_some(masked)}."
         )
     return found
 
@@ -84,7 +96,7 @@ def _regions(rows: Sequence[Row]) -> list[str]:
 
 def _labels(rows: Sequence[Row], verified: Mapping[str, bool]) -> list[str]:
     found = []
-    doubtful = [row.name for row in rows if row.label is Label.PF and verified.get(row.name) is False]
+    doubtful = [_with_source(row) for row in rows if row.label is Label.PF and _confirmed(row, verified) is False]
     if doubtful:
         found.append(f"Nobody has confirmed the onsets of {len(doubtful)} PF observations: {_some(doubtful)}.")
     blind = [row.name for row in rows if row.label is Label.AR and not np.isfinite(row.strongest)]
@@ -104,9 +116,19 @@ def _labels(rows: Sequence[Row], verified: Mapping[str, bool]) -> list[str]:
     return found
 
 
+def _confirmed(row: Row, verified: Mapping[str, bool]) -> bool | None:
+    said = row.settings.get("verified")
+    return said == "yes" if said is not None else verified.get(row.name)
+
+
+def _with_source(row: Row) -> str:
+    source = row.settings.get("onset_source")
+    return f"{row.name} (onset by {source})" if source else row.name
+
+
 def _windows(rows: Sequence[Row]) -> list[str]:
     short = [
-        f"{row.name} ({row.minutes:.0f} of {row.window:.0f} min)" for row in rows if row.minutes < COVERED * row.window
+        f"{row.name} ({round(row.minutes, 1):g} of {row.window:.0f} min)" for row in rows if row.minutes < COVERED * row.window
     ]
     lengths = {round(row.window) for row in rows if row.label in (Label.AR, Label.PF)}
     found = [f"Exposures do not cover the window of {len(short)}: {_some(short)}."] if short else []

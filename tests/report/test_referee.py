@@ -50,6 +50,7 @@ def test_sound_data_get_no_warning(line: Line) -> None:
         ({"region": "12002"}, "Several observations show the same active region: 12002 (2)"),
         ({"strongest": 3.2e-5}, "PF_0: before its flare the Sun's X-rays already reach M3.2"),
         ({"minutes": 11.0}, "Exposures do not cover the window of 1: PF_0 (11 of 25 min)"),
+        ({"minutes": 0.3}, "Exposures do not cover the window of 1: PF_0 (0.3 of 25 min)"),
         ({"window": 20.0, "minutes": 20.0}, "Windows are 20 to 25 minutes long"),
         ({"clean": 3}, "Hardly any spectra are clean in 1: PF_0 (3%)"),
         ({"shares": {"SAA": 0.2}}, "1 were partly taken in the South Atlantic Anomaly: PF_0"),
