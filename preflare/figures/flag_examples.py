@@ -37,6 +37,8 @@ def draw(
                 axes.set_title(titles[flag][column], fontsize=7)
                 axes.tick_params(labelsize=7)
                 axes.set_xlim(wavelength[0], wavelength[-1])
+                # With a tenth of an angstrom, more would run together.
+                axes.locator_params(axis="x", nbins=4)
                 for place in marks.values():
                     style.rule(axes, place)
                 axes.set_ylim(min(0.0, float(values[column][known].min(initial=0))), 1.08)

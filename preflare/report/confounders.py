@@ -14,8 +14,8 @@ from preflare.sun.observation import Label
 
 # Below which a difference is worth a warning.
 SMALL = 0.05
-# Settings that are not numbers of the observation itself.
-PASSED_OVER = ("x", "y", "exposure", "cadence", "steps")
+# Settings that are compared in another form; rising is a truth of the simulated Sun, which no observer knows.
+PASSED_OVER = ("x", "y", "exposure", "cadence", "steps", "rising")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from rich.progress import track
 from preflare.command import CONF
 from preflare.data import shard as shards
 from preflare.data.shard import Shard
-from preflare.errors import ShardError
+from preflare.errors import ConfigError, ShardError
+from preflare.explain.explanation import ORIGINS
 from preflare.figures import context as context_figure
 from preflare.figures import flag_examples, xrays
 from preflare.report import collection, confounders, inventory, referee
@@ -52,9 +53,11 @@ def write(where: Path, films: Path | None = None) -> Path:
 
     where: a folder of shards of one line and origin, or one shard. films: a folder with slit-jaw films and AIA cubes,
     or None. Nothing is written if anything is wrong.
-    Raises ShardError for shards that cannot be used, Level2Error for images that cannot.
+    Raises ShardError for shards that cannot be used, ConfigError for a folder without images of theirs, Level2Error
+    for images that cannot be used.
     """
     found, line = _open(where)
+    _check_films(films, found)
     console = Console(stderr=True)
     rows = [
         inventory.measure(shard, line)
@@ -87,12 +90,27 @@ def _open(where: Path) -> tuple[list[Shard], Line]:
     return sorted(found, key=key), line
 
 
+def _check_films(films: Path | None, found: Sequence[Shard]) -> None:
+    if films is None:
+        return
+    if not films.is_dir():
+        raise ConfigError(f"There is no folder {films}. Correct images=DIR, or leave it out.")
+    if not any(images.find(films, shard.header.id) for shard in found):
+        raise ConfigError(
+            f"{films} holds no slit-jaw film or AIA cube of these observations, expected files such as "
+            f"iris_l2_{found[0].header.id}_SJI_2796_t000.fits. Correct images=DIR, or leave it out."
+        )
+
+
 def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path | None, where: Path) -> str:
     """The page as text."""
     simulated = found[0].header.origin == "simulation"
-    remark = REMARK if simulated else ""
+    foreign = sorted({row.masked_by for row in rows} - {""})
+    masked = f"quiet Sun masked by a model of {' and '.join(ORIGINS[origin] for origin in foreign)}" if foreign else ""
+    remark = "; ".join(part for part in (REMARK if simulated else "", masked) if part)
+    pictures = _contexts(found, rows, films, remark)
     differences = confounders.compare(rows)
-    # The simulated Sun knows its own onsets; the catalog's are of the real one.
+    # For shards that do not say it; the simulated Sun knows its own onsets, the catalog's are of the real one.
     verified = {} if simulated else {entry.name: entry.verified for entry in catalog.read()}
     environment = Environment(
         loader=PackageLoader("preflare.report", "."),
@@ -105,7 +123,7 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
     return environment.get_template("data_report.html").render(
         title=f"The data: {line.title} spectra of {len(rows)} observation{'s' * (len(rows) != 1)}",
         lead=_lead(rows, line, simulated),
-        simulated=SIMULATED if simulated else "",
+        notices=[*([SIMULATED] if simulated else []), *([f"{masked[0].upper()}{masked[1:]}."] if masked else [])],
         warnings=referee.warnings(rows, differences, verified, line),
         observations=_observations(rows),
         observations_caption=(
@@ -117,7 +135,8 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
         flags=_flags(rows),
         flags_caption=_flags_caption(line),
         examples=_examples(found, rows, line, remark),
-        context=_contexts(found, rows, films, remark),
+        context=pictures,
+        unseen=[row.name for row in rows if row.name not in {picture.title for picture in pictures}],
         xrays=_xrays(found, rows, remark),
         differences=_differences(differences),
         differences_caption=(
@@ -147,33 +166,34 @@ def _lead(rows: Sequence[Row], line: Line, simulated: bool) -> str:
 
 
 def _observations(rows: Sequence[Row]) -> Table:
-    head: tuple[str, ...] = ("observation", "onset", "flare", "region", "spectra", "clean %")
+    # Titles and cells of two lines: all columns are to be seen on a screen of 1280 pixels.
+    head: tuple[str, ...] = ("observation", "onset", "flare", "region", "spectra", "clean\n%")
     head += (
-        "intensity, DN/s",
-        "continuum",
+        "intensity\nDN/s",
+        "contin-\nuum",
         "mode",
-        "steps x slit",
-        "exposure, s",
-        "cadence, s",
-        "covered, min",
+        "steps\nx slit",
+        "exposure\ns",
+        "cadence\ns",
+        "covered\nmin",
         "mu",
-        "x, y, arcsec",
+        "x, y\narcsec",
     )
     body = [
         (
-            row.name,
-            row.onset[:16].replace("T", " "),
+            _short(row.name),
+            row.onset[:16].replace("T", "\n"),
             row.flare_class,
             row.region,
             f"{row.spectra:,}",
             _number(100 * row.clean / row.spectra if row.spectra else np.nan, 1),
             _number(row.intensity, 0),
             _number(row.continuum, 3),
-            str(row.settings.get("mode", "")),
-            f"{row.steps} x {row.slit}",
+            str(row.settings.get("mode", "")).replace("-and-", "-and-\n"),
+            f"{row.steps}\nx {row.slit}",
             _number(row.exposure, 2),
             _number(row.cadence, 1),
-            f"{row.minutes:.1f} of {row.window:.1f}",
+            f"{row.minutes:.1f}\nof {row.window:.1f}",
             _number(row.setting("mu"), 2),
             f"{_number(row.setting('x'), 0)}, {_number(row.setting('y'), 0)}".strip(", "),
         )
@@ -187,8 +207,13 @@ def _observations(rows: Sequence[Row]) -> Table:
 def _flags(rows: Sequence[Row]) -> Table:
     """Every flag that any observation has, in percent of its spectra."""
     seen = [str(flag.name) for flag in Quality if flag and any(row.shares[str(flag.name)] for row in rows)]
-    body = [(row.name, *(f"{100 * row.shares[name]:.2f}" for name in seen)) for row in rows]
-    return Table(("observation", *seen), tuple(body))
+    body = [(_short(row.name), *(f"{100 * row.shares[name]:.2f}" for name in seen)) for row in rows]
+    return Table(("observation", *(name.replace("_", "_\n") for name in seen)), tuple(body))
+
+
+def _short(name: str) -> str:
+    """An observation's name in two lines, the OBSID in the second."""
+    return "_\n".join(name.rsplit("_", 1))
 
 
 def _flags_caption(line: Line) -> str:
@@ -240,6 +265,9 @@ def _examples(found: Sequence[Shard], rows: Sequence[Row], line: Line, remark: s
         for shard, place in queue[::step][: inventory.EXAMPLES]:
             spectrum, peak = _spectrum(shard, place)
             title = name or "clean"
+            # One panel says that nothing is left.
+            if not np.isfinite(spectrum).any() and title in spectra:
+                continue
             spectra.setdefault(title, []).append(spectrum)
             known = f", {peak:.0f} DN/s" if np.isfinite(peak) else ""
             titles.setdefault(title, []).append(
@@ -330,6 +358,7 @@ def table(rows: Sequence[Row]) -> str:
         "slit",
         "dispersion",
         "strongest",
+        "masked_by",
     )
     names = [str(flag.name) for flag in Quality if flag]
     writer.writerow(["observation", *plain, *(f"share_{name}" for name in names), *(f"setting_{key}" for key in keys)])

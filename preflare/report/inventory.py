@@ -24,6 +24,7 @@ class Row:
     intensity: median of the clean spectra's, DN/s. continuum: median of their mean pseudo-continuum.
     exposure: median s. exposures: shortest and longest of those taken. cadence: median s from repeat to repeat.
     minutes: from the first exposure's beginning to the last one's; window: the length of the window, in minutes.
+    masked_by: the origin of what trained the autoencoder that set QUIET_SUN, if it is not the observation's own.
     settings: what the shard says of the instrument and the surroundings, such as mode and mu.
     strongest: the highest flux of the X-ray curve in the window, W/m²; NaN where unknown.
     examples: flag name ("" for clean) -> up to ``EXAMPLES`` of (repeat, step, slit), evenly spread.
@@ -50,6 +51,7 @@ class Row:
     slit: int
     dispersion: float
     strongest: float
+    masked_by: str = ""
     settings: Mapping[str, float | int | str] = field(default_factory=dict)
     examples: Mapping[str, Sequence[tuple[int, int, int]]] = field(default_factory=dict)
 
@@ -95,9 +97,15 @@ def measure(shard: Shard, line: Line) -> Row:
         slit=shard.shape[2],
         dispersion=header.dispersion,
         strongest=_strongest(shard, begin, end),
+        masked_by=_masked_by(shard),
         settings=header.settings,
         examples=_examples(quality, inside, clean, np.isfinite(intensity)),
     )
+
+
+def _masked_by(shard: Shard) -> str:
+    found = str(shard.quiet_sun.get("trained_on", ""))
+    return "" if found == shard.header.origin else found
 
 
 def _median(values: np.ndarray) -> float:

@@ -44,8 +44,8 @@ def _masks(rows: Sequence[Row]) -> list[str]:
     for origin in sorted({row.masked_by for row in rows} - {""}):
         masked = [row.name for row in rows if row.masked_by == origin]
         found.append(
-            f"An autoencoder trained on {ORIGINS[origin]} decided which spectra of {len(masked)} observations are quiet "
-            f"Sun, though it has never seen any of their kind: {_some(masked)}."
+            f"An autoencoder trained on {ORIGINS[origin]} decided which spectra of {len(masked)} observations are "
+            f"quiet Sun, though it has never seen any of their kind: {_some(masked)}."
         )
     return found
 
@@ -128,7 +128,9 @@ def _with_source(row: Row) -> str:
 
 def _windows(rows: Sequence[Row]) -> list[str]:
     short = [
-        f"{row.name} ({round(row.minutes, 1):g} of {row.window:.0f} min)" for row in rows if row.minutes < COVERED * row.window
+        f"{row.name} ({round(row.minutes, 1):g} of {row.window:.0f} min)"
+        for row in rows
+        if row.minutes < COVERED * row.window
     ]
     lengths = {round(row.window) for row in rows if row.label in (Label.AR, Label.PF)}
     found = [f"Exposures do not cover the window of {len(short)}: {_some(short)}."] if short else []

@@ -9,7 +9,6 @@ the flare's end, OUTSIDE otherwise (so, too, in the margin). Repeats are kept wh
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -45,7 +44,7 @@ class Cut:
     end: str
     flare_class: str
     active_region: str
-    provenance: Mapping[str, str]
+    provenance: dict[str, float | int | str]
     keep: np.ndarray
     phase: np.ndarray
 
@@ -187,7 +186,7 @@ class Window:
         return keep, phase
 
 
-def _provenance(label: Label, flare: Entry | None, onset: str | None) -> dict[str, str]:
+def _provenance(label: Label, flare: Entry | None, onset: str | None) -> dict[str, float | int | str]:
     if label is not Label.PF:
         return {}
     if flare is None or flare.onset != onset:

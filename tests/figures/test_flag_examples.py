@@ -1,6 +1,7 @@
 """A panel for every example; what is left of a masked spectrum stays visible."""
 
 import numpy as np
+import pytest
 
 from preflare.figures import flag_examples
 
@@ -24,3 +25,15 @@ def test_a_row_for_each_flag_and_a_panel_for_each_example() -> None:
     assert [text.get_text() for text in panels[2, 0].texts] == ["no point left"]
     assert [axes.get_ylabel() for axes in panels[:, 0]] == list(spectra)
     assert figure.get_suptitle() == "simulated data"
+
+
+@pytest.mark.parametrize("limits", [(1333.1, 1336.8), (1399.5, 1403.8), (2794.14, 2805.72)])
+def test_wavelengths_do_not_run_together(limits: tuple[float, float]) -> None:
+    wavelength = np.linspace(*limits, 40)
+    figure = flag_examples.draw(wavelength, {"clean": np.ones((4, 40))}, {"clean": ["a"] * 4}, {}, "")
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        texts = [text for text in axes.get_xticklabels() if limits[0] <= text.get_position()[0] <= limits[1]]
+        boxes = [text.get_window_extent() for text in texts if text.get_text()]
+        assert len(boxes) >= 2
+        assert all(one.x1 + 5 < other.x0 for one, other in zip(boxes, boxes[1:], strict=False))

@@ -80,6 +80,14 @@ def test_what_is_not_known_is_left_out() -> None:
     assert {one.quantity: one for one in compare(several)}["sit-and-stare"].known == (3, 3)
 
 
+def test_a_truth_of_the_simulation_is_no_metadata() -> None:
+    told = [
+        replace(row, settings={**row.settings, "rising": int(row.label), "verified": "no"})
+        for row in rows([0.1, 0.2, 0.3], [0.5, 0.6, 0.7])
+    ]
+    assert not {"rising", "verified"} & {one.quantity for one in compare(told)}
+
+
 def test_one_class_alone_has_nothing_to_compare() -> None:
     assert compare(rows([0.1, 0.2, 0.3], [])) == [] and compare([]) == []
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from preflare.data import shard
 from preflare.data.shard import Shard
-from preflare.errors import ShardError
+from preflare.errors import ConfigError, ShardError
 from preflare.report import data_report
 from preflare.sun.goes import Goes
 from preflare.sun.observation import Label, Observation
@@ -88,6 +89,63 @@ def test_images_are_drawn_where_they_are(folder: Path, tmp_path: Path) -> None:
     plain = unescape(data_report.write(tmp_path, tmp_path / "films").read_text(encoding="utf-8"))
     assert plain.count("<h3>PF_20140310_140000_3860258482</h3>") == 1 and "Surroundings" in plain
     assert "with the slit's 2 places in one repeat in green" in plain
+
+
+def test_images_that_are_not_there_are_refused(folder: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(next(folder.glob("PF*.h5")), tmp_path))
+    for films, said in (
+        (tmp_path / "nowhere", "There is no folder .*nowhere. Correct images=DIR"),
+        (path, "There is no folder .*h5. Correct images=DIR"),
+        (tmp_path, "holds no slit-jaw film or AIA cube of these observations, expected files such as iris_l2_2014"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            data_report.write(tmp_path, films)
+    assert not list(tmp_path.glob("data_report*"))
+
+
+def test_who_has_no_images_is_said(folder: Path, tmp_path: Path) -> None:
+    for path in folder.glob("*.h5"):
+        shutil.copy(path, tmp_path)
+    write_film(tmp_path / "films" / "iris_l2_20140310_140000_3860258482_SJI_2796_t000.fits")
+    plain = unescape(data_report.write(tmp_path, tmp_path / "films").read_text(encoding="utf-8"))
+    said = re.search(r"No images of (.*)\.</p>", plain)
+    assert said is not None and len(said[1].split(", ")) == 3 and "PF_20140310" not in said[1]
+
+
+def test_a_foreign_mask_is_a_warning(folder: Path, tmp_path: Path) -> None:
+    made = Shard.open(next(folder.glob("AR*.h5")))
+    blocks = [block for _, block in made.blocks(9)]
+    header = replace(made.header, origin="level2")
+    path, _ = shard.write(tmp_path, Observation(header, *made.shape[:3], blocks=lambda: iter(blocks)))
+    for origin, foreign in (("level2", False), ("simulation", True)):
+        quality = made.read("quality")
+        shard.remask(Shard.open(path), quality, np.zeros(quality.shape), {"threshold": 1.0, "trained_on": origin})
+        plain = unescape(data_report.write(tmp_path).read_text(encoding="utf-8"))
+        assert ('class="warning">Quiet Sun masked by a model of the simulated Sun.' in plain) is foreign
+        assert ("<li>An autoencoder trained on the simulated Sun decided" in plain) is foreign
+        row = next(csv.DictReader((tmp_path / data_report.CSV).read_text(encoding="utf-8").splitlines()))
+        assert row["masked_by"] == ("simulation" if foreign else "")
+
+
+def test_nothing_left_is_said_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, np.ndarray] = {}
+
+    def draw(wavelength: np.ndarray, spectra: dict[str, np.ndarray], *rest: object) -> Figure:
+        drawn.update(spectra)
+        assert {name: len(values) for name, values in spectra.items()} == {
+            name: len(values)
+            for name, values in rest[0].items()  # type: ignore[attr-defined]
+        }
+        return Figure()
+
+    monkeypatch.setattr(data_report.flag_examples, "draw", draw)
+    found, line = data_report._open(folder)
+    rows = [data_report.inventory.measure(one, line) for one in found]
+    assert sum(len(row.examples["MISSING"]) for row in rows) > 1
+    nothing = np.full(line.points, np.nan)
+    monkeypatch.setattr(data_report, "_spectrum", lambda *_: (nothing, np.nan))
+    data_report._examples(found, rows, line, "")
+    assert len(drawn["MISSING"]) == 1 and np.isnan(drawn["MISSING"]).all()
 
 
 def test_one_shard_alone(folder: Path, tmp_path: Path) -> None:

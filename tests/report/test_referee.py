@@ -51,6 +51,8 @@ def test_sound_data_get_no_warning(line: Line) -> None:
         ({"strongest": 3.2e-5}, "PF_0: before its flare the Sun's X-rays already reach M3.2"),
         ({"minutes": 11.0}, "Exposures do not cover the window of 1: PF_0 (11 of 25 min)"),
         ({"minutes": 0.3}, "Exposures do not cover the window of 1: PF_0 (0.3 of 25 min)"),
+        ({"minutes": 0.34}, "PF_0 (0.3 of 25 min)"),
+        ({"minutes": 130.0, "window": 1300.0}, "PF_0 (130 of 1300 min)"),
         ({"window": 20.0, "minutes": 20.0}, "Windows are 20 to 25 minutes long"),
         ({"clean": 3}, "Hardly any spectra are clean in 1: PF_0 (3%)"),
         ({"shares": {"SAA": 0.2}}, "1 were partly taken in the South Atlantic Anomaly: PF_0"),
@@ -63,7 +65,7 @@ def test_sound_data_get_no_warning(line: Line) -> None:
 def test_each_flaw_is_named(changes: dict, said: str, line: Line) -> None:
     found = warnings(data(**changes), [], {}, line)
     assert any(said in one for one in found), found
-    assert len(found) == (2 if changes.get("dispersion") == 0.26 else 1)
+    assert len(found) == (2 if changes.get("dispersion") == 0.26 or changes.get("window") == 1300 else 1)
 
 
 def test_labels(line: Line) -> None:
@@ -74,6 +76,20 @@ def test_labels(line: Line) -> None:
     blind, strong = warnings(rows, [], {}, line)
     assert blind.startswith("The X-ray flux of 1 AR observations is not known") and "AR_3" in blind
     assert strong == "AR_1 is AR, but the Sun's X-rays reach M1.1 in its window."
+
+
+def test_the_shard_says_whether_its_onset_is_confirmed(line: Line) -> None:
+    (said,) = warnings(data(settings={"verified": "no", "onset_source": "window.onset"}), [], {"PF_0": True}, line)
+    assert said == "Nobody has confirmed the onsets of 1 PF observations: PF_0 (onset by window.onset)."
+    assert warnings(data(settings={"verified": "yes", "onset_source": "own"}), [], {"PF_0": False}, line) == []
+
+
+def test_a_foreign_mask_comes_first(line: Line) -> None:
+    said, _ = warnings(data(masked_by="simulation", minutes=11.0), [], {}, line)
+    assert said == (
+        "An autoencoder trained on the simulated Sun decided which spectra of 1 observations are quiet Sun, though it "
+        "has never seen any of their kind: PF_0."
+    )
 
 
 def test_regions_that_nobody_knows(line: Line) -> None:
