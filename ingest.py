@@ -125,6 +125,8 @@ def main(config: DictConfig) -> None:
             " and ".join(f"{count} {name}" for name, count in x.items()) for x in (source.held(), source.spectra)
         )
         console.print(f"The windows of the whole data set hold {held} spectra; {asked} were asked for.", soft_wrap=True)
+    if isinstance(source, Archive):
+        source.check_complete()
 
 
 def _write_files(source: Simulation, line: Line, root: Path, console: Console) -> None:

@@ -2,7 +2,8 @@
 
 An observation's folder in the cache holds the archive's files under their own names, ``SDO/`` with the unpacked AIA
 cubes, and ``archive.json``: for each file that was asked for its bytes (null: the archive has none) and, once it is
-there, its SHA-256, with which a later ingest compares. Rasters are read from their tarball as it is.
+there, its SHA-256, with which a later ingest compares: what was damaged since is fetched again. Rasters are read from
+their tarball as it is.
 """
 
 import json
@@ -10,7 +11,6 @@ import logging
 import math
 import os
 import shutil
-import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -19,8 +19,10 @@ from pathlib import Path
 from omegaconf import ListConfig
 
 from preflare.checks import check_integer, check_number, check_path, check_text
-from preflare.errors import ArchiveError, CatalogError, ConfigError, Level2Error
+from preflare.errors import ArchiveError, CatalogError, ConfigError, FlareError, Level2Error, PreflareError
 from preflare.sun import catalog as catalogs
+from preflare.sun import flares as flare_lists
+from preflare.sun import tarball
 from preflare.sun.catalog import Entry
 from preflare.sun.folder import Folder
 from preflare.sun.line import Line
@@ -35,6 +37,13 @@ RECORD = "archive.json"
 GIB = 2**30
 # What a transatlantic line gave; only to say how long it may take.
 RATE = 5e6  # bytes/s
+# What downloads become, in their bytes: a film unpacks to 2.6 times; a shard of a whole raster has 0.8 (all pixels) to
+# 1.6 times (binned) those of its packed files, but is mostly of a part. For the free disk only.
+SHARDS, UNPACKED = 1.0, 2.6
+ONSET = (
+    "Give it as window.onset=2014-03-29T17:35, or in a catalog of your own, catalog=FILE, or have it looked up by "
+    "source.resolve=hek."
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +66,24 @@ class Wanted:
     @property
     def missing(self) -> int:
         """Bytes that are still to come."""
-        sizes = {self.folder / file: size for file, size in self.sizes.items()}
-        parts = {path: partial_path(path) for path in sizes}
+        parts = {file: partial_path(self.folder / file) for file in self.sizes}
         return sum(
-            size - (parts[path].stat().st_size if parts[path].exists() else 0)
-            for path, size in sizes.items()
-            if not path.exists()
+            size - (parts[file].stat().st_size if parts[file].exists() else 0)
+            for file, size in self.sizes.items()
+            if not self.has(file)
         )
+
+    @property
+    def growth(self) -> float:
+        """Bytes that what is still to come takes beside itself, about: shards, and images unpacked."""
+        id = self.folder.name
+        rates = {RASTER.format(id=id): SHARDS, AIA.format(id=id): UNPACKED}
+        return sum(rates.get(file, 0) * size for file, size in self.sizes.items() if not self.has(file))
+
+    def has(self, file: str) -> bool:
+        """Whether a file is there as large as it should be."""
+        path = self.folder / file
+        return path.exists() and path.stat().st_size == self.sizes[file]
 
 
 class Archive:
@@ -112,15 +132,19 @@ class Archive:
         self.window = window
         self.folder = Folder(None, window, catalog, resolve, flares, goes, allow, cache, saa, correct_zero_point)
         self.watch: Watch = _unwatched
+        self.failed: list[str] = []
 
     def observations(self, line: Line) -> Iterator[Observation]:
         """Each observation once its files are there; what is there already is not asked for again.
 
         Says first how much is to come. Of the whole catalog those that cannot be had, or be cut, are named and left
-        out.
+        out; those of them that another time may bring are kept in ``failed``.
         Raises ArchiveError if a file does not come or is not what it should be, CatalogError or ConfigError if an
         observation that is named cannot be cut, and what ``Folder`` raises.
         """
+        self.failed.clear()
+        if self.folder.surroundings.flares is not None:
+            flare_lists.read(self.folder.surroundings.flares)  # before anything is downloaded in vain
         entries = {entry.id: entry for entry in catalogs.read(self.folder.catalog)}
         names, whole = self._named(entries), self.names is None
         plan = self._asked(names, whole)
@@ -128,13 +152,31 @@ class Archive:
             self._tell(names, entries)
         self._announce(plan)
         for wanted in plan:
-            self._get(wanted)
             try:
-                yield from self._read(wanted, line)
-            except (CatalogError, ConfigError, Level2Error) as error:
-                if not whole:
-                    raise
-                log.warning("Left out: %s", error)
+                self._get(wanted)
+                observation = self._read(wanted, line)
+            except (ArchiveError, CatalogError, ConfigError, FlareError, Level2Error) as error:
+                self._leave_out(wanted.name, error, whole)
+            else:
+                yield observation
+
+    def check_complete(self) -> None:
+        """Raise ArchiveError if ``observations`` left out some that the same command may bring another time."""
+        if self.failed:
+            raise ArchiveError(
+                f"{len(self.failed)} of the catalog did not come or could not be looked up, for the reasons above: "
+                f"{', '.join(self.failed)}. Give the same command again: it goes on with them."
+            )
+
+    def _leave_out(self, name: str, error: PreflareError, whole: bool) -> None:
+        """Go on without an observation of the whole catalog; one that was named is an error."""
+        if not whole:
+            raise error
+        # A page that did not come says nothing of the observation.
+        named = name.partition("_")[2] in str(error)
+        log.warning("Left out: %s", error if named else f"{name}: {error}")
+        if isinstance(error, ArchiveError | FlareError):
+            self.failed.append(name)
 
     def _asked(self, names: Sequence[str], whole: bool) -> list[Wanted]:
         """How large everything is. Of the whole catalog, what the archive lacks is left out."""
@@ -143,10 +185,8 @@ class Archive:
             new = not (self.cache / name.partition("_")[2] / RECORD).exists()
             try:
                 plan.append(self._ask(name))
-            except CatalogError as error:
-                if not whole:
-                    raise
-                log.warning("Left out: %s", error)
+            except (ArchiveError, CatalogError) as error:
+                self._leave_out(name, error, whole)
             if number == 0 and new and len(names) > 1:
                 log.info("Asking the archive how large the files of %d observations are.", len(names))
         return plan
@@ -166,6 +206,10 @@ class Archive:
                     raise CatalogError(reason)
             return list(dict.fromkeys(self.names))
         names = [entry.name for entry in entries.values()]
+        unknown = [name for name in names if self._lacks_onset(name, entries)]
+        if unknown:
+            log.warning("Left out: %d PF whose flare onset is unknown: %s. %s", len(unknown), ", ".join(unknown), ONSET)
+        names = [name for name in names if name not in unknown]
         reasons = {name: self._hindrance(name, entries) for name in names}
         for reason in filter(None, reasons.values()):
             log.warning("Left out: %s", reason)
@@ -183,13 +227,15 @@ class Archive:
             )
         if label.prefix != prefix:
             return f"{name} is {label.prefix} by the catalog or the window. Ask for {label.prefix}_{id}."
-        onset = self.window.onset or (entry.onset if entry else "")
-        if label is Label.PF and not onset and not self.folder.surroundings.knows_flares:
-            return (
-                f"{name} is PF but its flare onset is unknown. Give it as window.onset=2014-03-29T17:35, or in a "
-                "catalog of your own, catalog=FILE, or have it looked up by source.resolve=hek."
-            )
+        if self._lacks_onset(name, entries):
+            return f"{name} is PF but its flare onset is unknown. {ONSET}"
         return ""
+
+    def _lacks_onset(self, name: str, entries: dict[str, Entry]) -> bool:
+        entry = entries.get(name.partition("_")[2])
+        label = self.window.label or name.partition("_")[0]
+        known = self.window.onset or (entry.onset if entry else "") or self.folder.surroundings.knows_flares
+        return label == name.partition("_")[0] == Label.PF.prefix and not known
 
     def _ask(self, name: str) -> Wanted:
         """How large the files of an observation are; only what the cache does not know is asked for."""
@@ -216,72 +262,87 @@ class Archive:
         missing = sum(wanted.missing for wanted in plan)
         if not missing:
             return
+        growth = sum(wanted.growth for wanted in plan)
         free = shutil.disk_usage(self.cache).free
+        count = sum(wanted.missing > 0 for wanted in plan)
         log.info(
-            "To download: %s of %d observation%s, about %s at %.0f MB/s, into %s (%s free there).",
-            _size(missing), sum(wanted.missing > 0 for wanted in plan), "s" * (len(plan) > 1),
-            _hours(missing / RATE), RATE / 1e6, self.cache, _size(free),
+            "To download: %s of %d observation%s, about %s at %.0f MB/s, into %s (%s free there); shards and unpacked "
+            "images take about %s more.",
+            _size(missing), count, "s" * (count > 1),
+            _hours(missing / RATE), RATE / 1e6, self.cache, _size(free), _size(growth),
         )  # fmt: skip
-        if missing > free:
+        if missing + growth > free:
             raise ArchiveError(
-                f"{_size(missing)} are to be downloaded, but {self.cache} has {_size(free)} free. Make room, choose "
-                "another source.cache, leave out the images (source.images=false), or name fewer observations."
+                f"{_size(missing)} are to be downloaded, and shards and unpacked images take about {_size(growth)} "
+                f"more, but {self.cache} has {_size(free)} free. Make room, choose another source.cache, leave out "
+                "the images (source.images=false), or name fewer observations."
             )
 
     def _get(self, wanted: Wanted) -> None:
-        """Download what is not there; a tarball that asks for a place outside its folder is refused and deleted."""
-        for file, size in wanted.sizes.items():
+        """Download what is not there, or not whole; a tarball that asks for a place outside its folder is refused."""
+        for file in wanted.sizes:
             path = wanted.folder / file
-            record = _read_record(wanted.folder)
-            if not path.exists():
-                with self.watch(file, size) as advance:
-                    id = wanted.folder.name
-                    digest = self.web.fetch(self._url(id, file), path, size, record[file]["sha256"], advance)
-                if file.endswith(".tar.gz"):
-                    _check_tar(path)
-                record[file]["sha256"] = digest
-                _write_record(wanted.folder, record)
+            known = _read_record(wanted.folder)[file]["sha256"]
+            if not wanted.has(file):
+                if path.exists():
+                    log.warning("%s is not as large as when it was downloaded, so it is fetched again.", path)
+                self._fetch(wanted, file)
+            elif known is None:
+                # Killed just before it was noted.
+                self._note(wanted, file, tarball.sha256(path))
             if file == AIA.format(id=wanted.folder.name):
-                _unpack(path, wanted.folder / "SDO")
+                self._unpack(wanted, file)
 
-    def _read(self, wanted: Wanted, line: Line) -> Iterator[Observation]:
+    def _fetch(self, wanted: Wanted, file: str) -> None:
+        """Download a file into its place, whatever is there."""
+        path, size = wanted.folder / file, wanted.sizes[file]
+        known = _read_record(wanted.folder)[file]["sha256"]
+        with self.watch(file, size) as advance:
+            digest = self.web.fetch(self._url(wanted.folder.name, file), path, size, known, advance)
+        self._note(wanted, file, digest)
+
+    def _note(self, wanted: Wanted, file: str, digest: str) -> None:
+        """Record the SHA-256 of a file that is there, if it can be used."""
+        if file.endswith(".tar.gz"):
+            tarball.check(wanted.folder / file)
+        record = _read_record(wanted.folder)
+        record[file]["sha256"] = digest
+        _write_record(wanted.folder, record)
+
+    def _unpack(self, wanted: Wanted, file: str) -> None:
+        path, folder = wanted.folder / file, wanted.folder / "SDO"
+        if folder.is_dir():
+            return
+        try:
+            tarball.extract(path, folder)
+        except tarball.BROKEN as error:
+            if not self._mend(wanted, file):
+                raise ArchiveError(f"{path} cannot be unpacked into {folder} ({error}). Make room there.") from error
+            tarball.extract(path, folder)
+
+    def _mend(self, wanted: Wanted, file: str) -> bool:
+        """Fetch a file again unless it is what was downloaded; returns whether it was."""
+        path = wanted.folder / file
+        if tarball.sha256(path) == _read_record(wanted.folder)[file]["sha256"]:
+            return False
+        log.warning("%s was changed or damaged since it was downloaded, so it is fetched again.", path)
+        self._fetch(wanted, file)
+        return True
+
+    def _read(self, wanted: Wanted, line: Line) -> Observation:
+        """The observation, of the very file that was downloaded."""
         raster = RASTER.format(id=wanted.folder.name)
-        for observation in self.folder.at(wanted.folder / raster).observations(line):
-            found, expected = observation.header.sources[raster], _read_record(wanted.folder)[raster]["sha256"]
-            if found != expected:
-                raise ArchiveError(
-                    f"{wanted.folder / raster} has the SHA-256 {found[:12]}..., {str(expected)[:12]}... when it was "
-                    "downloaded: it was changed or damaged since. Delete it and give the command again."
-                )
-            yield observation
-
-
-def _check_tar(path: Path) -> None:
-    """Read a tarball to its end. Deletes it and raises ArchiveError if it is damaged or not safe to unpack."""
-    try:
-        with tarfile.open(path, "r:gz") as tar:
-            for member in tar:
-                tarfile.data_filter(member, str(path.parent))
-    except tarfile.FilterError as error:
-        path.unlink()
-        raise ArchiveError(
-            f"{path.name} is not safe to unpack ({error}), so it was deleted. Tell those who run the archive."
-        ) from error
-    except (tarfile.TarError, EOFError, OSError) as error:
-        path.unlink()
-        raise ArchiveError(f"{path.name} is no whole tarball ({error}), so it was deleted. Get it again.") from error
-
-
-def _unpack(path: Path, folder: Path) -> None:
-    if folder.is_dir():
-        return
-    scratch = folder.with_name(f".{folder.name}.{os.getpid()}.part.d")
-    try:
-        with tarfile.open(path, "r:gz") as tar:
-            tar.extractall(scratch, filter="data")
-        os.replace(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        files = self.folder.at(wanted.folder / raster)
+        try:
+            (observation,) = files.observations(line)
+        except Level2Error:
+            if not self._mend(wanted, raster):
+                raise
+            (observation,) = files.observations(line)
+        if observation.header.sources[raster] != _read_record(wanted.folder)[raster]["sha256"]:
+            self._mend(wanted, raster)
+            (observation,) = files.observations(line)
+        return observation
 
 
 def _read_record(folder: Path) -> dict[str, dict]:

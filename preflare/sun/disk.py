@@ -5,13 +5,13 @@ import gzip
 import shutil
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from preflare.errors import Level2Error
+from preflare.sun.tarball import BROKEN, to_end
 
 FITS = (".fits", ".fits.gz")
 TAR = (".tar", ".tar.gz", ".tgz")
@@ -60,9 +60,11 @@ def find(where: Path) -> list[File]:
 def _members(path: Path) -> list[tarfile.TarInfo]:
     """The raster files in a tarball: regular members, whatever folder they claim to be in."""
     with _tar(path) as tar:
-        return [
+        members = [
             member for member in tar if member.isreg() and member.name.endswith(FITS) and "_SJI_" not in member.name
         ]
+        to_end(tar)
+    return members
 
 
 @contextlib.contextmanager
@@ -70,8 +72,8 @@ def _tar(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path) as tar:
             yield tar
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise Level2Error(f"{path.name} cannot be read as a tarball ({error}). Download it again.") from error
+    except BROKEN as error:
+        raise Level2Error(f"{path} cannot be read as a tarball ({error}). Download it again.") from error
 
 
 def on_disk(files: Sequence[File]) -> Iterator[tuple[File, Path]]:
@@ -103,8 +105,9 @@ def on_disk(files: Sequence[File]) -> Iterator[tuple[File, Path]]:
 def _unpacking(file: File) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise Level2Error(f"{file.name} is cut short or damaged ({error}). Download it again.") from error
+    except BROKEN as error:
+        where = f"{file.path}: {file.name}" if file.member else str(file.path)
+        raise Level2Error(f"{where} is cut short or damaged ({error}). Download it again.") from error
 
 
 def _unpack(packed: IO[bytes], name: str, copy: Path) -> None:

@@ -1,8 +1,10 @@
 """From an observation's name to its shard by way of a local server that serves the archive's paths."""
 
+import errno
 import gzip
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from preflare.data.shard import Shard
+from preflare.errors import FlareError
 from preflare.sun.transfer import partial_path
 from tests.sun.archive_server import Server, serve
 from tests.sun.level2_files import Level2File, two_peaks
@@ -86,6 +89,7 @@ def test_a_name_becomes_a_shard(
     assert ingest() == 0
     said = capsys.readouterr()
     assert "To download: " in said.err and "of 1 observation, about 1 min at 5 MB/s, into cache" in said.err
+    assert "shards and unpacked images take about 0.0 MiB more." in said.err
     assert "1 written: data/archive" in said.out
     shard = Shard.open(tmp_path / "data" / "archive" / f"{NAME}.h5")
     assert shard.shape == (4, 2, 4, 240)
@@ -144,10 +148,95 @@ def test_another_checksum_than_recorded(
     record = json.loads((cache / "archive.json").read_text())
     record["files"][RASTER]["sha256"] = "0" * 64
     (cache / "archive.json").write_text(json.dumps(record))
-    assert "it was changed or damaged since. Delete it" in refused()
+    assert "expected 000000000000...: it was changed, or damaged on its way" in refused()
+    assert (cache / RASTER).exists(), "what is there stays until something better has come"
     (cache / RASTER).unlink()
     assert "expected 000000000000...: it was changed, or damaged on its way" in refused()
     assert not (cache / RASTER).exists()
+
+
+def test_a_kill_before_the_checksum_is_noted(
+    ingest: Callable[..., int], server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ingest("data.root=elsewhere") == 0
+    note = tmp_path / "cache" / ID / "archive.json"
+    before, asked = note.read_text(), len(server.asked)
+    record = json.loads(before)
+    for file in (RASTER, AIA, SLIT_JAW):
+        record["files"][file]["sha256"] = None
+    note.write_text(json.dumps(record))
+    capsys.readouterr()
+    assert ingest() == 0
+    assert note.read_text() == before and len(server.asked) == asked
+    assert "fetched again" not in capsys.readouterr().err
+
+
+def flip(path: Path) -> None:
+    """One byte in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def end_otherwise(path: Path) -> None:
+    """A change that a reader of the tarball does not see: the packing time."""
+    content = bytearray(path.read_bytes())
+    content[4] ^= 255
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (flip, "was changed or damaged since it was downloaded"),
+        (end_otherwise, "was changed or damaged since it was downloaded"),
+        (cut_short, "is not as large as when it was downloaded"),
+    ],
+)
+def test_a_file_that_was_damaged_in_the_cache_is_fetched_again(
+    ingest: Callable[..., int],
+    server: Server,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Path], None],
+    reason: str,
+) -> None:
+    assert ingest("data.root=elsewhere") == 0
+    path = tmp_path / "cache" / ID / RASTER
+    damage(path)
+    capsys.readouterr()
+    assert ingest() == 0
+    assert f"cache/{ID}/{RASTER} {reason}, so it is fetched again." in capsys.readouterr().err
+    assert path.read_bytes() == served(server, RASTER).read_bytes()
+    assert server.gets.count(RASTER) == 2 and server.gets.count(AIA) == 1
+
+
+def test_images_that_were_damaged_before_they_were_unpacked(
+    ingest: Callable[..., int], server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ingest("data.root=elsewhere") == 0
+    cache = tmp_path / "cache" / ID
+    shutil.rmtree(cache / "SDO")
+    flip(cache / AIA)
+    assert ingest() == 0
+    assert f"{AIA} was changed or damaged since" in capsys.readouterr().err
+    assert (cache / "SDO" / "aia_l2_171.fits").read_bytes() == b"a cube"
+
+
+def test_a_disk_that_is_full_while_images_are_unpacked(
+    refused: Callable[..., str], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("preflare.sun.archive.tarball.extract", full)
+    said = refused()
+    assert f"{AIA} cannot be unpacked into cache/{ID}/SDO ([Errno 28] No space left on device). Make room" in said
+    assert server.gets.count(AIA) == 1
 
 
 @pytest.mark.parametrize("name", ["../../evil.fits", "/tmp/evil.fits"])
@@ -174,9 +263,13 @@ def test_a_tarball_that_is_none(refused: Callable[..., str], server: Server) -> 
     assert f"{RASTER} is no whole tarball" in refused()
 
 
-def test_no_room(refused: Callable[..., str], server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("preflare.sun.archive.shutil.disk_usage", lambda path: type("Disk", (), {"free": 100}))
-    assert "are to be downloaded, but cache has 0.0 MiB free." in refused()
+@pytest.mark.parametrize("rate", [1.1, 1.9])
+def test_no_room(refused: Callable[..., str], server: Server, monkeypatch: pytest.MonkeyPatch, rate: float) -> None:
+    """Room for the download alone is not enough: a shard is about as large."""
+    free = int(rate * served(server, RASTER).stat().st_size)
+    monkeypatch.setattr("preflare.sun.archive.shutil.disk_usage", lambda path: type("Disk", (), {"free": free}))
+    said = refused("source.images=false")
+    assert "are to be downloaded, and shards and unpacked images take about" in said and "but cache has" in said
     assert server.gets == []
 
 
@@ -204,7 +297,8 @@ def test_the_whole_catalog_says_what_is_missing_and_goes_on(
     said = capsys.readouterr()
     left = [line for line in said.err.splitlines() if line.startswith("Left out: ")]
     # Seven without an onset, and all but one of the others, which this archive lacks.
-    assert sum("its flare onset is unknown" in line for line in left) == 7
+    assert left[0].startswith("Left out: 7 PF whose flare onset is unknown: PF_20140612_110933_3863605329, PF_")
+    assert "source.resolve=hek" in left[0] and len(left) == 30
     assert sum("(404): the archive has no rasters of" in line for line in left) == 29
     assert "1 written: data/archive" in said.out
 
@@ -228,6 +322,53 @@ def test_of_the_whole_catalog_one_that_cannot_be_cut_is_left_out(
     assert f"Left out: AR_{ID} is AR, but by the flare list an M or X flare occurred while it lasted" in said
     assert ingest("observations=null", *arguments, f"source.allow=[AR_{ID}]") == 0
     assert (tmp_path / "data" / "archive" / f"AR_{ID}.h5").exists()
+
+
+OTHER = "20140910_112825_3860259453"
+
+
+@pytest.fixture
+def two(server: Server, tmp_path: Path) -> Path:
+    """The archive has a second observation of the catalog, of which nothing but a page comes; returns its raster."""
+    path = server.root / "level2_compressed" / "2014" / "09" / "10" / OTHER / f"iris_l2_{OTHER}_raster.tar.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"<html>Under repair.</html>")
+    return path
+
+
+def test_of_the_whole_catalog_one_that_does_not_come_ends_nothing(
+    ingest: Callable[..., int], two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ingest("observations=null", "source.images=false") == 1
+    said = capsys.readouterr()
+    assert "1 written: data/archive" in said.out and (tmp_path / "data" / "archive" / f"{NAME}.h5").exists()
+    assert f"{two.name} is a web page (HTML), expected a packed file." in said.err
+    assert said.err.splitlines()[-1] == (
+        f"1 of the catalog did not come or could not be looked up, for the reasons above: PF_{OTHER}. "
+        "Give the same command again: it goes on with them."
+    )
+
+
+def test_of_the_whole_catalog_one_that_cannot_be_looked_up_ends_nothing(
+    ingest: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deaf(*_: object) -> None:
+        raise FlareError("HEK could not be asked for now to then. Check the network.")
+
+    monkeypatch.setattr("preflare.sun.surroundings.hek.flares", deaf)
+    assert ingest("observations=null", "source.images=false", "source.resolve=hek") == 1
+    said = capsys.readouterr().err
+    assert f"Left out: {NAME}: HEK could not be asked" in said
+    assert ingest("source.images=false", "source.resolve=hek") == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("HEK could not be asked")
+
+
+def test_a_flare_list_that_cannot_be_read_is_refused_before_anything_is_asked(
+    refused: Callable[..., str], server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_text("start,class\n2014-03-29T17:34,X-1\n")
+    assert "list.csv, line 2, cannot be read: 'X-1' is no GOES class" in refused("source.flares=list.csv")
+    assert server.asked == []
 
 
 def test_without_a_network(verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from preflare.errors import Level2Error
@@ -60,11 +61,33 @@ def test_nothing_to_be_found(tmp_path: Path) -> None:
 
 def test_a_tarball_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"no")
-    with pytest.raises(Level2Error, match="a.tar.gz cannot be read as a tarball"):
+    with pytest.raises(Level2Error, match=f"^{tmp_path}/a.tar.gz cannot be read as a tarball"):
         find(tmp_path)
 
 
 def test_a_gzipped_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.fits.gz").write_bytes(b"no")
-    with pytest.raises(Level2Error, match="a.fits.gz is cut short or damaged"):
+    with pytest.raises(Level2Error, match=f"^{tmp_path}/a.fits.gz is cut short or damaged"):
         list(on_disk(find(tmp_path)))
+
+
+@pytest.mark.parametrize("where", [5000, -6])
+def test_a_tarball_with_a_wrong_byte(tmp_path: Path, where: int) -> None:
+    """Its table of contents is sound; without gzip's checksum a changed spectrum would pass."""
+    (tmp_path / "a.fits").write_bytes(np.random.default_rng(0).bytes(10_000))
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(tmp_path / "a.fits", "a.fits")
+    content = bytearray(path.read_bytes())
+    content[where] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(Level2Error, match=f"^{path} cannot be read as a tarball .CRC check failed"):
+        find(path)
+
+
+def test_a_damaged_member_names_its_tarball(folder: Path) -> None:
+    path = folder / "c_raster.tar.gz"
+    with tarfile.open(path, "w") as tar:  # a bad gzip file in a tarball that is whole
+        tar.add(folder / "a.fits", "d.fits.gz")
+    with pytest.raises(Level2Error, match=f"^{path}: d.fits.gz is cut short or damaged"):
+        list(on_disk(find(path)))
