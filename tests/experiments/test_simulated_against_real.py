@@ -61,6 +61,19 @@ def test_what_differs_is_named(module: ModuleType, line: Line, change: dict, nam
     assert auc > 0.95 and any(named in name for name in telling)
 
 
+def test_the_features_it_goes_by_are_drawn_first(module: ModuleType, line: Line) -> None:
+    one, other = sample(module, line, 1), sample(module, line, 2, noise=0.04)
+    telling = {"core ratio": 0.2, "pseudo-continuum": 0.1}
+    figure = module.draw(line, one, other, telling)
+    panels = [axes.get_xlabel() for axes in figure.axes[6:]]
+    assert panels[:2] == list(telling) and len(set(panels)) == 9 and "noise" in panels
+    assert [axes.get_title() for axes in figure.axes[6:9]] == [
+        "told apart by, AUC -0.200",
+        "told apart by, AUC -0.100",
+        "",
+    ]
+
+
 @pytest.fixture
 def refused(module: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """``refused("real=x")`` is the sentence of the command, which writes nothing."""
