@@ -151,13 +151,13 @@ def check_keys(config: DictConfig, schema: type, prefix: str = "") -> None:
             check_keys(value, kind, f"{prefix}{key!s}.")
 
 
-def sentence(error: BaseException) -> str:
+def sentence(error: Exception) -> str:
     """What to tell the user: our own message if one of our exceptions is at the bottom, else Hydra's."""
     found = ours(error)
     return str(found) if isinstance(found, PreflareError) else " ".join(str(error).split())
 
 
-def ours(error: BaseException) -> BaseException:
+def ours(error: Exception) -> Exception:
     """Our own exception if one is at the bottom of this one, else this one."""
     cause: BaseException | None = error
     while cause is not None:

@@ -21,7 +21,8 @@ class ConvNet(nn.Module):
     pool: size and stride of the max-pooling.
     hidden: units of the first dense layer.
 
-    Raises ConfigError for sizes below 1 or if the convolutions leave nothing of a spectrum, ValueError for spectra of another shape.
+    Raises ConfigError for sizes below 1 or if the convolutions leave nothing of a spectrum, ValueError for spectra of
+    another shape.
     """
 
     def __init__(

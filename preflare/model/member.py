@@ -2,7 +2,6 @@
 
 import logging
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from preflare.figures import learning_curve, style
 from preflare.model.averaging import Averaging, Spectra, evaluate, refresh_statistics
 from preflare.model.classifier import FlareClassifier
 from preflare.model.loggers import finish, log_figure
+from preflare.model.settings import check_averaging, check_logger, check_optimizer, check_trainer
 from preflare.model.watching import Watcher
 from preflare.run import RunFolder
 
@@ -45,7 +45,7 @@ class Member:
 
     data: the module that serves its partition. first_epoch: where training begins, above 0 if an interrupted run
     goes on. dead_at: the epoch in which the present network died, else None; stopped_at: the one after which
-    early_stopping ended training, else None.
+    early_stopping ended training, else None. seconds: that it took, to which whoever trains it adds its share.
     """
 
     def __init__(self, job: Job, digests: Mapping[str, str]) -> None:
@@ -63,7 +63,7 @@ class Member:
         self.logger: Logger | None = None
         self._resume: dict[str, Any] | None = None
         self._kept: dict[str, Any] = {}
-        self._started, self._clock = run.now(), time.monotonic()
+        self._started, self.seconds = run.now(), 0.0
 
     def _check(self) -> None:
         """Build what the config describes, so that a mistake in it ends this job and no other of its swarm.
@@ -74,10 +74,16 @@ class Member:
             raise ConfigError(f"name is {self.config.name!r}, expected letters, digits and . _ + - alone.")
         if self.config.threads is not None:
             check_integer("threads", self.config.threads, 1)
-        check_integer("trainer.max_epochs", self.config.trainer.max_epochs, 1)
+        check_integer("seed", self.config.seed, 0)
+        check_trainer(self.config.trainer)
+        check_optimizer(self.config.optimizer)
+        if self.config.logger:
+            check_logger(self.config.logger)
         rules = dict(self.config.callbacks or {})
         watcher = rules.pop("snapshot", None)
         self.watcher: Watcher | None = instantiate(watcher) if watcher else None
+        if rules:
+            check_averaging(rules)
         self.averaging: Averaging | None = instantiate(rules) if rules else None
         if self.config.early_stopping is not None:
             check_integer("early_stopping", self.config.early_stopping, 1)
@@ -276,7 +282,7 @@ class Member:
         """Draw the learning curve and write run.json."""
         record = {
             "started": self._started,
-            "seconds": round(time.monotonic() - self._clock, 1),
+            "seconds": round(self.seconds, 1),
             "overrides": list(self.job.overrides),
             "trained_on": self._trained_on(),
             "data": self.digests,

@@ -17,7 +17,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from preflare import run
-from preflare.checks import check_integer
 from preflare.command import Job
 from preflare.data.datamodule import candidates, read_spectra
 from preflare.data.quiet_sun import SIDES, QuietSunDataModule, quiet, quiet_shards
@@ -28,6 +27,7 @@ from preflare.figures import quiet_sun as figure
 from preflare.model.loggers import finish, log_figure
 from preflare.model.quiet_error import MeanProfile, Tried, attempt, errors, weights_digest
 from preflare.model.quiet_sun import QuietSunModel, dimensions_in_use
+from preflare.model.settings import check_logger, check_optimizer, check_trainer
 from preflare.model.training import quiet_lightning
 from preflare.run import RunFolder
 
@@ -66,7 +66,10 @@ def _train(job: Job) -> dict[str, Any]:
     for key in ("callbacks", "early_stopping", "partition"):
         if config.get(key):
             raise ConfigError(f"{key} is set, which belongs to networks that tell AR from PF. Leave it out.")
-    check_integer("trainer.max_epochs", config.trainer.max_epochs, 1)
+    check_trainer(config.trainer)
+    check_optimizer(config.optimizer)
+    if config.logger:
+        check_logger(config.logger)
     data: QuietSunDataModule = instantiate(config.data)
     found = quiet_shards(data.root, data.line)
     digests = {shard.name: shard.digest for shard in found}

@@ -142,7 +142,8 @@ def _effective(overrides: Sequence[str]) -> tuple[str, ...]:
 def write(root: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     """summary.csv: seed, partition.seed, every other key that differs between the runs, then the metrics.
 
-    Those of averaged weights, if any run has them, are in columns that begin with averaged/.
+    Those of averaged weights, if any run has them, are in columns that begin with averaged/. seconds is of training: of
+    a swarm's time each member has an equal share, so that all launchers compare.
     """
     path = root / "summary.csv"
     configs = [row["config"] for row in rows if row["config"]]

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from preflare import run
-from preflare.command import Job
+from preflare.command import Job, ours
 from preflare.data.datamodule import candidates, usable
 from preflare.data.partition import CLASSES
 from preflare.data.shard import open_all
@@ -63,7 +64,8 @@ def train(jobs: Sequence[Job]) -> list[dict[str, Any] | Exception]:
     for place, job in enumerate(jobs):
         try:
             found = _finished_or_member(job, digests)
-        except Exception as error:
+        except Exception as caught:
+            error = ours(caught)
             RunFolder(job.folder).fail(error, job.config, job.overrides)
             outcomes[place] = error
             continue
@@ -134,12 +136,14 @@ def _train(members: Sequence[Member]) -> dict[int, Exception]:
     while waiting:
         for group in _alike(waiting, attempt):
             try:
-                attempt(group, _fit_together, group, failed)
+                with _clock(group):
+                    attempt(group, _fit_together, group, failed)
             except CannotSwarm as reason:
                 if len(group) > 1:
                     log.warning("%s Each member trains alone.", reason)
                 for member in group:
-                    attempt([member], _fit_alone, member)
+                    with _clock([member]):
+                        attempt([member], _fit_alone, member)
         ended = [member for member in waiting if id(member) not in failed]
         again = [member for member in ended if attempt([member], member.restart)]
         for member in ended:
@@ -147,6 +151,18 @@ def _train(members: Sequence[Member]) -> dict[int, Exception]:
                 attempt([member], member.finish)
         waiting = again
     return failed
+
+
+@contextmanager
+def _clock(members: Sequence[Member]) -> Iterator[None]:
+    """Divide the time that this takes among the members, so that those of a swarm compare with those that are alone."""
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        share = (time.monotonic() - start) / len(members)
+        for member in members:
+            member.seconds += share
 
 
 def _alike(members: Sequence[Member], attempt: Callable[..., Any]) -> Iterator[list[Member]]:
@@ -187,8 +203,6 @@ def _fit_together(members: Sequence[Member], failed: dict[int, Exception]) -> No
     alone = sorted(key for key, value in config.trainer.items() if key not in FOR_ALL and value is not None)
     if alone:
         raise CannotSwarm(f"trainer.{alone[0]} is meant for one network.")
-    if config.trainer.devices != 1:
-        raise CannotSwarm(f"A swarm trains on one device, trainer.devices is {config.trainer.devices}.")
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     first_epoch = members[0].first_epoch
     watcher = members[0].watcher

@@ -121,7 +121,7 @@ def facts(by: Ensemble) -> Table:
                 ("members", str(len(by.runs))),
                 ("partitions", str(len({str(one.record["partition"]) for one in by.runs}))),
                 ("finished", f"{finished[0]} to {finished[-1]}"),
-                ("seconds", f"{sum(one.record['seconds'] for one in by.runs):,.0f} (together in swarms: less)"),
+                ("seconds", f"{sum(one.record['seconds'] for one in by.runs):,.0f}"),
             ),
         )
     rows = {

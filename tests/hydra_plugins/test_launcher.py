@@ -79,7 +79,7 @@ def test_a_job_whose_numbers_are_wrong_fails_alone(
 ) -> None:
     assert verb("train", "-m", "optimizer.lr=-1,1e-3", *small(shards)) == 1
     said = capsys.readouterr().out
-    assert "1 of 2 jobs finished" in said and "Invalid learning rate: -1" in said
+    assert "1 of 2 jobs finished" in said and "optimizer.lr is -1, expected a number above 0" in said
 
 
 def test_a_mistake_in_the_command_is_found_before_anything_runs(

@@ -1,9 +1,11 @@
 """A run from config to finished folder: against a plain loop, against itself, and when things go wrong."""
 
 import csv
+import itertools
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -313,6 +315,19 @@ def test_a_swarm_can_be_split(make_config, tmp_path: Path, monkeypatch: pytest.M
     jobs = [Job(make_config("swarm.max_members=2", *choice), tmp_path / str(k), ()) for k, choice in enumerate(CHOICES)]
     training.train(jobs)
     assert sizes[:2] == [2, 2]
+
+
+def test_a_swarms_time_is_divided_among_its_members(
+    make_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(0, 10)
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    jobs = [Job(make_config(f"seed={seed}"), tmp_path / str(seed), ()) for seed in (1, 2)]
+    assert [record["seconds"] for record in training.train(jobs)] == [5, 5]
+    assert [record["attempts"][-1]["dead_at_epoch"] for record in training.train(jobs)] == [None, None]
+    alone = Job(make_config("seed=1", "+trainer.gradient_clip_val=0.5"), tmp_path / "alone", ())
+    (record,) = training.train([alone])
+    assert record["seconds"] == 20  # one tick for the swarm, which refuses
 
 
 @pytest.mark.parametrize(("memory", "sizes"), [(2, [4]), (None, [3, 1])], ids=["default", "three"])
