@@ -440,6 +440,7 @@ def remask(shard: Shard, quality: np.ndarray, error: np.ndarray, quiet_sun: Mapp
     quality, error: (repeat, step, slit). quiet_sun: what set the flag QUIET_SUN, kept as an attribute.
     Atomic: a copy is changed and renamed into the shard's place. Raises ShardError if that cannot be written.
     """
+    _sweep(shard.path.parent, shard.name)
     scratch = _scratch(shard.path.parent, shard.name)
     try:
         shutil.copyfile(shard.path, scratch)

@@ -371,6 +371,8 @@ def _write_record(folder: Path, files: dict[str, dict]) -> None:
 
 
 def _size(count: float) -> str:
+    if count < 2**20 / 10:
+        return f"{math.ceil(count / 1024)} KiB"
     return f"{count / GIB:.1f} GiB" if count >= GIB / 10 else f"{count / 2**20:.1f} MiB"
 
 

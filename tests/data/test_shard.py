@@ -135,15 +135,21 @@ def test_another_observation_of_the_same_name_is_refused(written: Path, change: 
     assert written.read_bytes() == before
 
 
+def remask_as_it_is(path: Path) -> None:
+    quality = Shard.open(path).read("quality")
+    shard.remask(Shard.open(path), quality, np.zeros(quality.shape, np.float32), {})
+
+
 def test_what_a_killed_process_left_is_swept_up(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     alive, other = tmp_path / f".{HEADER.name}.{os.getppid()}.part", tmp_path / f".AR_x.{gone.pid}.part"
-    for _ in range(2):  # written, then already there
+    # Written, then already there, then given another mask.
+    for again in (shard.write, shard.write, lambda *_: remask_as_it_is(tmp_path / f"{HEADER.name}.h5")):
         left = tmp_path / f".{HEADER.name}.{gone.pid}.part"
         for path in (left, alive, other, tmp_path / f".{HEADER.name}.x.part"):
             path.write_bytes(b"half")
-        shard.write(tmp_path, observation())
+        again(tmp_path, observation())
         assert not left.exists() and len(list(tmp_path.glob(".*.part"))) == 3
 
 

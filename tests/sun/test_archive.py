@@ -4,6 +4,7 @@ import errno
 import gzip
 import io
 import json
+import math
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -89,7 +90,9 @@ def test_a_name_becomes_a_shard(
     assert ingest() == 0
     said = capsys.readouterr()
     assert "To download: " in said.err and "of 1 observation, about 1 min at 5 MB/s, into cache" in said.err
-    assert "shards and unpacked images take about 0.0 MiB more." in said.err
+    raster, film, cube = (served(server, file).stat().st_size for file in (RASTER, SLIT_JAW, AIA))
+    assert f"To download: {math.ceil((raster + film + cube) / 1024)} KiB of" in said.err
+    assert f"images take about {math.ceil((raster + 2.6 * cube) / 1024)} KiB more." in said.err
     assert "1 written: data/archive" in said.out
     shard = Shard.open(tmp_path / "data" / "archive" / f"{NAME}.h5")
     assert shard.shape == (4, 2, 4, 240)
