@@ -107,7 +107,7 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
     simulated = found[0].header.origin == "simulation"
     foreign = sorted({row.masked_by for row in rows} - {""})
     masked = f"quiet Sun masked by a model of {' and '.join(ORIGINS[origin] for origin in foreign)}" if foreign else ""
-    remark = "; ".join(part for part in (REMARK if simulated else "", masked) if part)
+    remark = REMARK if simulated else ""
     pictures = _contexts(found, rows, films, remark)
     differences = confounders.compare(rows)
     # For shards that do not say it; the simulated Sun knows its own onsets, the catalog's are of the real one.
@@ -134,7 +134,7 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
         ),
         flags=_flags(rows),
         flags_caption=_flags_caption(line),
-        examples=_examples(found, rows, line, remark),
+        examples=_examples(found, rows, line, "; ".join(part for part in (remark, masked) if part)),
         context=pictures,
         unseen=[row.name for row in rows if row.name not in {picture.title for picture in pictures}],
         xrays=_xrays(found, rows, remark),

@@ -68,8 +68,8 @@ def test_the_features_it_goes_by_are_drawn_first(module: ModuleType, line: Line)
     panels = [axes.get_xlabel() for axes in figure.axes[6:]]
     assert panels[:2] == list(telling) and len(set(panels)) == 9 and "noise" in panels
     assert [axes.get_title() for axes in figure.axes[6:9]] == [
-        "told apart by, AUC -0.200",
-        "told apart by, AUC -0.100",
+        "AUC falls by 0.200 without it",
+        "AUC falls by 0.100 without it",
         "",
     ]
 

@@ -112,7 +112,9 @@ def test_who_has_no_images_is_said(folder: Path, tmp_path: Path) -> None:
     assert said is not None and len(said[1].split(", ")) == 3 and "PF_20140310" not in said[1]
 
 
-def test_a_foreign_mask_is_a_warning(folder: Path, tmp_path: Path) -> None:
+def test_a_foreign_mask_is_a_warning(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remarks: list[object] = []
+    monkeypatch.setattr(data_report.flag_examples, "draw", lambda *asked: (remarks.append(asked[-1]), Figure())[1])
     made = Shard.open(next(folder.glob("AR*.h5")))
     blocks = [block for _, block in made.blocks(9)]
     header = replace(made.header, origin="level2")
@@ -125,6 +127,7 @@ def test_a_foreign_mask_is_a_warning(folder: Path, tmp_path: Path) -> None:
         assert ("<li>An autoencoder trained on the simulated Sun decided" in plain) is foreign
         row = next(csv.DictReader((tmp_path / data_report.CSV).read_text(encoding="utf-8").splitlines()))
         assert row["masked_by"] == ("simulation" if foreign else "")
+    assert remarks == ["", "quiet Sun masked by a model of the simulated Sun"]
 
 
 def test_nothing_left_is_said_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
