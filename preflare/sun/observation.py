@@ -82,8 +82,8 @@ class Header:
     start: STARTOBS as ISO UTC, the zero of ``time``.
     window_start, window_end: of the analysis window; onset, peak, end: of the flare; ISO UTC, "" where unknown.
     number: place in the catalog, which orders partitions; -1 if the observation is in none.
-    settings: instrument settings worth checking as confounders (exposure, raster mode, mu, ...): plain
-        numbers and strings.
+    settings: instrument settings worth checking as confounders (exposure, raster mode, mu, ...), and where a PF's
+        onset comes from (onset_source, and verified: yes or no): plain numbers and strings.
     sources: file name -> SHA-256 of what the observation was made from; empty for a simulation.
     recipe: dotted key -> value of every choice that decides the content (mask rules, window, simulation
         parameters, seed); an observation ingested with another recipe is another observation.
