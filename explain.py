@@ -25,7 +25,7 @@ class Data:
 class Config:
     """The keys of conf/explain.yaml; any other is refused."""
 
-    run: str = MISSING
+    run: str | None = None
     shards: str | None = None
     observations: list[Any] | None = None
     data: Data = field(default_factory=Data)
@@ -50,6 +50,11 @@ def main(config: DictConfig) -> None:
 
     from hydra.utils import instantiate
     from rich.console import Console
+
+    from preflare.errors import ConfigError
+
+    if config.run is None:
+        raise ConfigError("An explanation is of a run or a sweep: give run=runs/default.")
 
     from preflare.explain import assessment, ensemble, rows, summary, trial
     from preflare.explain.explanation import Explanation

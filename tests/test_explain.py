@@ -73,6 +73,8 @@ def test_other_shards_are_explained_by_name(
     [
         (["observations=[20140329]"], "is read as an integer"),
         (["observations=[PF_20200101_000000_3860258482]"], "holds no shard of PF_20200101_000000_3860258482"),
+        (["seed=-1"], "seed is -1, expected a whole number of 0 or more"),
+        (["expected_gradients.seed=-1"], "expected_gradients.seed is -1, expected a whole number of 0 or more"),
         (["sample=0"], "sample is 0, expected 1 or more"),
         (["spectra=dirty"], "spectra is 'dirty', expected clean or all"),
         (["checkpoint=worst"], "There is no checkpoint 'worst'"),
@@ -87,6 +89,29 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     *before, line = capsys.readouterr().err.strip().splitlines()
     assert message in line and not any("Traceback" in one for one in before)
     assert not (own_run / "cubes").exists()
+
+
+def test_too_many_baselines_lose_nothing(
+    verb: Callable[..., int], own_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where only an observation that was trained with has too few, since it gives none to itself."""
+    sides = run.read(own_run).record["partition"]["sides"]
+    command = (f"run={own_run}", f"data.root={own_run.parent / 'shards'}", *FEW)
+    trained = sorted(sides["train"])[0]
+    names = f"observations=[{held_out(own_run)[0]},{trained}]"
+    assert verb("explain", *command, names) == 0
+    before = {path.name: path.read_bytes() for path in sorted((own_run / "cubes").iterdir())}
+    capsys.readouterr()
+    half = sum(count for name, count in sides["train"].items() if name.startswith(trained[:2]))
+    assert verb("explain", *command, names, f"expected_gradients.baselines={2 * half}") == 1
+    said = capsys.readouterr().err
+    assert "Give at most" in said and "replaced" not in said
+    assert {path.name: path.read_bytes() for path in sorted((own_run / "cubes").iterdir())} == before
+
+
+def test_no_run(verb: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert verb("explain") == 1
+    assert capsys.readouterr().err.strip() == "An explanation is of a run or a sweep: give run=runs/default."
 
 
 def test_a_folder_that_is_no_run(verb: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from preflare.checks import check_integer
 from preflare.errors import ConfigError
 from preflare.explain.baselines import CHOICES
 
@@ -57,6 +58,7 @@ class ExpectedGradients:
             )
         if self.positions < 1:
             raise ConfigError(f"expected_gradients.positions is {self.positions}, expected 1 or more.")
+        check_integer("expected_gradients.seed", self.seed, 0)
         if self.choice not in CHOICES:
             raise ConfigError(f"expected_gradients.choice is {self.choice!r}, expected {' or '.join(CHOICES)}.")
 
@@ -64,6 +66,14 @@ class ExpectedGradients:
     def samples(self) -> int:
         """Pairs of a baseline and a position."""
         return self.baselines * self.positions
+
+    def check_enough(self, name: str, count: int) -> None:
+        """Raise ConfigError if the training side has fewer spectra of a class than baselines are to be of it."""
+        if count < self.baselines // 2:
+            raise ConfigError(
+                f"The training side has {count} {name} spectra to compare with, expected_gradients.baselines="
+                f"{self.baselines} needs {self.baselines // 2}. Give at most {2 * count}."
+            )
 
     def paths(self, spectra: Indexed, labels: np.ndarray, allowed: np.ndarray) -> Paths:
         """The paths of every spectrum to explain.
@@ -77,11 +87,7 @@ class ExpectedGradients:
         half, chosen = self.baselines // 2, []
         for name, label in (("AR", 0), ("PF", 1)):
             there = np.flatnonzero((labels == label) & allowed)
-            if len(there) < half:
-                raise ConfigError(
-                    f"The training side has {len(there)} {name} spectra to compare with, expected_gradients.baselines="
-                    f"{self.baselines} needs {half}. Give at most {2 * len(there)}."
-                )
+            self.check_enough(name, len(there))
             stream = np.random.default_rng((self.seed, label))
             if len(there) > max(CANDIDATES, half):
                 there = np.sort(stream.choice(there, max(CANDIDATES, half), replace=False))

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from preflare.checks import check_integer
 from preflare.data.partition import CLASSES
 from preflare.data.shard import Shard, open_all
 from preflare.errors import ConfigError, ShardError
@@ -73,6 +74,7 @@ class Explanation:
         target.check_quantity(self.explained)
         if self.spectra not in ("clean", "all"):
             raise ConfigError(f"spectra is {self.spectra!r}, expected clean or all.")
+        check_integer("seed", self.seed, 0)
         ensemble.check_choice(self.members)
         if self.representatives < 1:
             raise ConfigError(f"representatives is {self.representatives}, expected 1 or more.")
@@ -110,7 +112,8 @@ class Explanation:
         if where is None and only is None:
             only = by.held_out()
         shards = open_all(where or home, line, only)
-        check_unchanged(by.runs[0], home, open_all(home, line))
+        own = open_all(home, line)
+        check_unchanged(by.runs[0], home, own)
         work = Work(
             by,
             home,
@@ -132,14 +135,15 @@ class Explanation:
                 ORIGINS[foreign[0]],
                 ORIGINS[trained_on],
             )
-        cubes, already = [], 0
+        paths = [by.folder.cube(cube_name(by, shard)) for shard in shards]
+        about = [work.about(shard) | self._about() for shard in shards]
+        done = [cube.is_same(path, attributes) for path, attributes in zip(paths, about, strict=True)]
+        # Before any cube is replaced.
+        check_baselines(work, [shard for shard, there in zip(shards, done, strict=True) if not there], own)
+        cubes, already = [], sum(done)
         with _progress() as progress:
-            for shard in shards:
-                path = by.folder.cube(cube_name(by, shard))
-                attributes = work.about(shard) | self._about()
-                if cube.is_same(path, attributes):
-                    already += 1
-                else:
+            for shard, path, attributes, there in zip(shards, paths, about, done, strict=True):
+                if not there:
                     if path.exists():
                         log.info("%s was made in another way; it is replaced.", path)
                     self._explain(work, shard, path, attributes, progress)
@@ -256,6 +260,20 @@ def check_unchanged(run: Run, home: Path, shards: Sequence[Shard]) -> None:
             f"The shards in {home} are not those that {run.folder.path} was trained with: {name} {what}{more}. "
             "Say where the old ones are with data.root=DIR, or train again."
         )
+
+
+def check_baselines(work: Work, shards: Sequence[Shard], own: Sequence[Shard]) -> None:
+    """Raise ConfigError unless each who explains has baselines enough for each of the shards.
+
+    own: the runs' shards. An observation that was trained with gives no baselines to itself.
+    """
+    labels = {shard.name: shard.header.label for shard in own}
+    for shard in shards:
+        for member in work.members(shard):
+            train = work.by.runs[member].record["partition"]["sides"]["train"]
+            for label in CLASSES:
+                others = (n for name, n in train.items() if name != shard.name and labels[name] == label)
+                work.method.check_enough(label.name, sum(others))
 
 
 def cube_name(by: Ensemble, shard: Shard) -> str:

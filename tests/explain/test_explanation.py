@@ -338,20 +338,21 @@ def test_a_process_killed_in_the_middle_goes_on_to_the_same_cube(
 def test_the_members_of_a_sweep_explain_what_they_did_not_see(finished: Run, home: Path, tmp_path: Path) -> None:
     """Two runs, of which one trained on what the other held out."""
     names = list(finished.record["partition"]["sides"]["train"])
-    for number, held in enumerate(names[:2]):
+    pair = sorted(names)[0], sorted(names)[-1]  # an AR and a PF, so that each leaves some of both classes
+    for number, held in enumerate(pair):
         folder = tmp_path / "sweep" / f"seed-{number}"
         shutil.copytree(finished.folder.path, folder)
         record = json.loads((folder / "run.json").read_text())
-        record["partition"]["sides"] |= {"test": {held: 1}, "train": {name: 1 for name in names if name != held}}
+        record["partition"]["sides"] |= {"test": {held: 58}, "train": {name: 58 for name in names if name != held}}
         (folder / "run.json").write_text(json.dumps(record))
     by = ensemble.read(tmp_path / "sweep")
     cubes = settings().explanation(by, home, None, None)
-    assert [cube.attributes["observation"] for cube in cubes] == sorted(names[:2])
+    assert [cube.attributes["observation"] for cube in cubes] == list(pair)
     said = {str(cube.attributes["observation"]): cube.attributes for cube in cubes}
-    for number, held in enumerate(names[:2]):
+    for number, held in enumerate(pair):
         assert said[held]["members"] == f"seed-{number}" and said[held]["seen"] is False
         assert said[held]["side"] == "test" and said[held]["member_count"] == 1
-    everyone = settings(members="all").explanation(by, home, None, [names[0]])[0]
+    everyone = settings(members="all").explanation(by, home, None, [pair[0]])[0]
     assert everyone.attributes["members"] == "seed-0 seed-1" and everyone.attributes["seen"] is True
     assert everyone.attributes["side"] == "mixed"
     assert {"log_odds_spread", "expected_gradients_spread"} <= set(everyone.names)
@@ -360,7 +361,7 @@ def test_the_members_of_a_sweep_explain_what_they_did_not_see(finished: Run, hom
     np.testing.assert_allclose(everyone.rows("log_odds_spread", everyone.explained()), 0, atol=1e-7)
     with h5py.File(everyone.path) as file:
         assert file["paths/partition"][:].tolist() == [0, 1] and file["paths/row"].shape == (2, 8)
-        assert names[0] not in file["paths/observation"].asstr()[1]
+        assert pair[0] not in file["paths/observation"].asstr()[1]
 
 
 def test_representatives_are_some_of_the_members(finished: Run, home: Path, tmp_path: Path) -> None:
