@@ -343,8 +343,10 @@ def test_the_simulated_sun_as_files_goes_the_way_of_real_files(
 def test_simulated_shards_are_flagged_and_stay_so(
     verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ("ingest", "simulation=tiny", f"observations=[PF_{ID}]", "data.root=shards")
-    path = tmp_path / "shards" / f"PF_{ID}.h5"
+    # A region of which a third is quiet.
+    name = "AR_20141201_154438_3800008053"
+    arguments = ("ingest", "simulation=tiny", f"observations=[{name}]", "data.root=shards")
+    path = tmp_path / "shards" / f"{name}.h5"
     assert verb(*arguments) == 0
     first = Shard.open(path)
     assert first.quiet_sun["trained_on"] == "simulation" and "reconstruction_error" not in first.truth

@@ -68,6 +68,7 @@ def flares(root: Path, make_shard: MakeShard) -> None:
         make_shard(root, Label.PF, number)
 
 
+@pytest.mark.slow
 def test_from_shards_to_findings(
     command: Command, tmp_path: Path, make_shard: MakeShard, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +103,7 @@ def test_from_shards_to_findings(
         (["partition.validation=1"], "Use partition=paper and partition.validation=0."),
         (["partition.test_observations=4"], "this partition needs at least 5 of each"),
         (["shards=nowhere"], "No shards at nowhere"),
-        (["optimizer.lr=-1"], "The optimizer cannot be built"),
+        (["optimizer.lr=-1"], "optimizer.lr is -1, expected a number above 0"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -36,6 +36,7 @@ def start(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: str) 
     module.main()
 
 
+@pytest.mark.slow
 def test_it_ends_with_a_table_and_a_figure_and_does_nothing_twice(
     module: ModuleType, verb, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -13,6 +13,10 @@ Verb = Callable[..., int]
 SMALL = ("spectra=20", "grid=5", "ways=2")
 
 
+# Toy sweeps take seconds to train.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, make_shard: Callable[..., Path], run_verb: Verb) -> Path:
     home = tmp_path_factory.mktemp("diagrams")

@@ -208,6 +208,7 @@ def test_a_swarm_of_sigmas_lightning_and_a_plain_loop_are_one(
                 torch.testing.assert_close(found[f"network.{name}"], weights, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_member_does_not_depend_on_who_else_trains_nor_on_being_killed(
     make_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -305,6 +305,7 @@ settings(Ensemble(finished.folder, (finished,)), Path(sys.argv[2]), None, [sys.a
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_in_the_middle_goes_on_to_the_same_cube(
     finished: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

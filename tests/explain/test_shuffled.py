@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from preflare import run
@@ -21,6 +22,7 @@ def test_half_of_each_class_is_turned() -> None:
     assert shuffle(np.array([0, 1]), 0).tolist() == [1, 0] and labels.sum() == 10
 
 
+@pytest.mark.slow
 def test_what_is_learned_is_the_shuffled_labels(own_run: Path) -> None:
     finished = run.read(own_run)
     finished.record["best_epoch"] = 39

@@ -113,6 +113,7 @@ def test_expected_gradients_are_captums(make_config, tmp_path: Path, monkeypatch
         np.testing.assert_allclose(said, expected[0], rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["epochs", "batches"])
 def test_members_of_a_swarm_see_what_each_would_alone_and_train_as_without(
     make_config, tmp_path: Path, unit: str
