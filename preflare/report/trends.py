@@ -40,7 +40,7 @@ def trend(time: np.ndarray, values: np.ndarray, seed: int = 0) -> Trend:
     time, values = np.asarray(time, float)[there], np.asarray(values, float)[there]
     count = len(values)
     if count < 4 or np.ptp(values) == 0:
-        return Trend(*[np.nan] * 6, count)
+        return Trend(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, count)
     tau = float(stats.kendalltau(time, values).statistic)
     slope, _, low, high = stats.theilslopes(values, time)
     memory = _memory(values - slope * time)

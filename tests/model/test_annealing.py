@@ -48,6 +48,7 @@ def spectra(values: Tensor = SIGNS, labels: Tensor = LABELS, size: int = 7) -> S
     return Spectra({"train": lambda: parts}, lambda: parts, "test")
 
 
+@pytest.mark.slow
 def test_the_walk_finds_the_centre_of_a_flat_well() -> None:
     middle, start = torch.tensor([2.0, -1.0]), [2.38, -1.38]
     for seed in range(3):

@@ -27,6 +27,7 @@ def test_terms_are_those_of_the_distributions() -> None:
     assert NegativeELBO(0.7)(network, spectra).loss == NegativeELBO(0.7)(network, spectra, 0 * noise).loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beta", "collapsed"), [(0.001, False), (100.0, True)])
 def test_a_large_beta_collapses_the_posterior(beta: float, collapsed: bool) -> None:
     network, random = build(), torch.Generator().manual_seed(0)
