@@ -238,7 +238,7 @@ def test_a_member_does_not_depend_on_who_else_trains_nor_on_being_killed(
 
 @pytest.mark.slow
 def test_it_makes_attributions_smoother(make_config, tmp_path: Path) -> None:
-    configs = [make_config(*PRIOR, "trainer.max_epochs=20", f"loss.sigma={sigma}") for sigma in (0, 0.1)]
+    configs = [make_config(*PRIOR, "trainer.max_epochs=20", f"loss.sigma={sigma}") for sigma in (0, 0.01)]
     train(configs, tmp_path)
     found = []
     for k, config in enumerate(configs):
