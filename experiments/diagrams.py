@@ -37,7 +37,7 @@ from preflare.figures.architecture import Stage
 from preflare.report import architecture, collection, feature_maps, loss_plane, paths
 from preflare.report.experiment import conclude
 from preflare.report.loss_plane import Plane
-from preflare.report.section import Claim, Plot, Section, Verdict
+from preflare.report.section import Claim, Plot, Section, judge_real, remark
 from preflare.report.swarm import skill
 from preflare.report.tables import Table
 from preflare.run import RunFolder
@@ -125,7 +125,7 @@ def draw(
     record = by.runs[0].record
     line = instantiate(by.runs[0].config.line)
     origin = record["trained_on"]["origin"]
-    note = "the simulated Sun" if origin == "simulation" else ""
+    note = remark(origin)
     networks = [one.network() for one in by.runs]
     seeds = [f"seed {one.config.seed}" for one in by.runs]
     with torch.no_grad():
@@ -314,7 +314,7 @@ def _well(plane: Plane, origin: str) -> Claim:
         f"they lie in {'one well' if float(plane.barriers.max()) < 0.05 else 'wells of their own'}. It is "
         f"probabilities and attributions that are averaged; the mean of probabilities has {plane.ensemble_loss:.2f}.",
         "",
-        _verdict(centred, origin),
+        judge_real(origin, centred),
     )
 
 
@@ -325,14 +325,8 @@ def _spectrum_again(plain: np.ndarray, weighted: np.ndarray, origin: str) -> Cla
         "Feature maps summed without weights resemble the spectrum; the weights say what counts.",
         f"Median correlation with it {middle:.2f} of the plain, {np.median(weighted):.2f} of the weighted one.",
         "",
-        _verdict(middle > 0.5, origin),
+        judge_real(origin, middle > 0.5),
     )
-
-
-def _verdict(good: bool, origin: str) -> Verdict:
-    if origin == "simulation":
-        return Verdict.NEEDS_REAL
-    return Verdict.REPRODUCED if good else Verdict.NOT_REPRODUCED
 
 
 def _three(values: Tensor) -> str:

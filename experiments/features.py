@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 from scipy.stats import binomtest, spearmanr
 
 from preflare.checks import check_number
 from preflare.command import verb
 from preflare.errors import RunError
-from preflare.explain import ensemble
 from preflare.figures import if_and_when, shares
 from preflare.report import explained, measured, quiet_rises
 from preflare.report.experiment import conclude
@@ -27,7 +25,7 @@ from preflare.report.explained import Explained
 from preflare.report.features import Emission
 from preflare.report.measured import Counted, Measured, Says
 from preflare.report.quiet_rises import Rises
-from preflare.report.section import Claim, Plot, Section, Verdict, judge
+from preflare.report.section import Claim, Plot, Section, Verdict, judge, remark
 from preflare.report.tables import Table
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
@@ -58,12 +56,9 @@ class Config:
 def main(config: DictConfig) -> None:
     """Measure spectra, count what they show, ask what it says, draw and tell."""
     score = check_number("score", config.score, 0, 1)
-    by = ensemble.read(Path(config.sweep))
-    line = instantiate(by.runs[0].config.line)
+    line, them = explained.of_sweep(Path(config.sweep), config.data.root)
     emission = Emission(**config.emission)
     emission.check(line)
-    root = Path(config.data.root or by.runs[0].config.data.root)
-    them = explained.open_all(by.folder.cubes, root)
     inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
     conclude(config, inputs, lambda: make(them, line, score, emission))
 
@@ -73,7 +68,7 @@ def make(them: Sequence[Explained], line: Line, score: float, emission: Emission
     if len({one.label for one in them} & {Label.AR, Label.PF}) < 2:
         raise RunError("The cubes are of one class, expected PF and AR to compare. Explain the others: explain.py")
     origin = them[0].shard.header.origin
-    note = "the simulated Sun" if origin == "simulation" else ""
+    note = remark(origin)
     looks = [measured.measure(one, line, emission) for one in them]
     scores = np.concatenate([one.values["score"] for one in looks if one.pf])
     high = int((scores >= score).sum())

@@ -36,7 +36,7 @@ from preflare.report import collection, explained, forecast, scores, timelines
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.forecast import Outcome
-from preflare.report.section import Claim, Plot, Section, Verdict
+from preflare.report.section import Claim, Plot, Section, Verdict, remark
 from preflare.report.tables import Table
 from preflare.report.timelines import AVERAGES
 from preflare.run import now
@@ -287,7 +287,7 @@ def _said(watched: Watch) -> str:
 
 
 def _plot(watched: Watch, one: Explained, window: float, rise: Alarms, level: Alarms, rate: float, line: Line) -> Plot:
-    note = "the simulated Sun" if one.shard.header.origin == "simulation" else ""
+    note = remark(one.shard.header.origin)
     passed = "passes" if np.isfinite(watched.alarms[1]) else "does not pass"
     return Plot(
         "watch",
@@ -317,7 +317,7 @@ def _places(one: Explained, films: Path | None) -> list[Plot]:
         )
     }
     view, _ = collection.behind(one.shard, films, repeat)
-    note = "the simulated Sun" if one.shard.header.origin == "simulation" else ""
+    note = remark(one.shard.header.origin)
     return [
         Plot(
             "places",

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice, check_number
 from preflare.command import verb
 from preflare.errors import ConfigError, RunError
-from preflare.explain import ensemble
 from preflare.figures import global_histogram, kinds
 from preflare.report import explained, sample
 from preflare.report import global_explanation as found_in
@@ -26,7 +24,7 @@ from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.global_explanation import Planted
 from preflare.report.sample import Sample
-from preflare.report.section import Claim, Plot, Section, Verdict, judge
+from preflare.report.section import Claim, Plot, Section, Verdict, judge, remark
 from preflare.report.spectra import METHODS
 from preflare.report.tables import Table
 from preflare.sun.line import Line
@@ -62,14 +60,11 @@ def main(config: DictConfig) -> None:
     """Collect maxima, compare them with chance and with what was planted, draw and tell."""
     score = check_number("score", config.score, 0, 1)
     method = str(check_choice("method", config.method, tuple(METHODS)))
-    by = ensemble.read(Path(config.sweep))
-    line = instantiate(by.runs[0].config.line)
+    line, them = explained.of_sweep(Path(config.sweep), config.data.root)
     unknown = sorted(set(config.metals) - set(line.features))
     if unknown or not config.metals:
         known = ", ".join(line.features)
         raise ConfigError(f"metals is {list(config.metals)}, expected one or more of line.features: {known}.")
-    root = Path(config.data.root or by.runs[0].config.data.root)
-    them = explained.open_all(by.folder.cubes, root)
     inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
     conclude(config, inputs, lambda: make(them, line, score, method, list(config.metals)))
 
@@ -79,7 +74,7 @@ def make(them: Sequence[Explained], line: Line, score: float, method: str, metal
     if len({one.label for one in them} & {Label.AR, Label.PF}) < 2:
         raise RunError("The cubes are of one class, expected PF and AR to compare. Explain the others: explain.py")
     origin = them[0].shard.header.origin
-    note = "the simulated Sun" if origin == "simulation" else ""
+    note = remark(origin)
     everyone = sample.gather(them, line, method)
     high = everyone.where(everyone.flaring & (everyone.score >= score))
     if not len(high.score):

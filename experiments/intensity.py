@@ -12,13 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice
 from preflare.command import verb
 from preflare.errors import RunError
-from preflare.explain import ensemble
 from preflare.figures import density, style
 from preflare.figures.density import Through
 from preflare.report import explained, global_explanation, intensity, sample
@@ -26,7 +24,7 @@ from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.intensity import Broken, Encoded, Fit
 from preflare.report.sample import Sample
-from preflare.report.section import Claim, Plot, Section, Verdict, judge
+from preflare.report.section import Claim, Plot, Section, Verdict, judge, remark
 from preflare.report.spectra import METHODS
 from preflare.report.tables import Table
 from preflare.sun.line import Line
@@ -62,10 +60,7 @@ class Config:
 def main(config: DictConfig) -> None:
     """Fit lines, with and without flagged spectra, predict intensities, draw and tell."""
     method = str(check_choice("method", config.method, tuple(METHODS)))
-    by = ensemble.read(Path(config.sweep))
-    line = instantiate(by.runs[0].config.line)
-    root = Path(config.data.root or by.runs[0].config.data.root)
-    them = explained.open_all(by.folder.cubes, root)
+    line, them = explained.of_sweep(Path(config.sweep), config.data.root)
     inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
     conclude(config, inputs, lambda: make(them, line, method))
 
@@ -73,7 +68,7 @@ def main(config: DictConfig) -> None:
 def make(them: Sequence[Explained], line: Line, method: str) -> Section:
     """The section."""
     origin = them[0].shard.header.origin
-    note = "the simulated Sun" if origin == "simulation" else ""
+    note = remark(origin)
     # Flags that restrict the range of intensities are looked at one by one.
     free = replace(line, tolerated=tuple({*line.tolerated, *RESTRICTING}))
     everyone = sample.gather(them, free, method)

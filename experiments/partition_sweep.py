@@ -23,7 +23,7 @@ from preflare.model.tables import number
 from preflare.report import explained, published
 from preflare.report.experiment import conclude
 from preflare.report.held_out import Called, call, tss, tss_interval, without_each
-from preflare.report.section import Claim, Plot, Section, Verdict
+from preflare.report.section import Claim, Plot, Section, judge_real, remark
 from preflare.report.splits import DEAD, Splits, quartiles
 from preflare.report.tables import Table
 from preflare.run import Run
@@ -82,7 +82,7 @@ def read(sweep: Path) -> list[Run]:
 def make(splits: Splits, place: int, held_out: dict[str, Sequence[Called]]) -> Section:
     """The section, from arrays."""
     origin = splits.runs[0].record["trained_on"]["origin"]
-    note = "the simulated Sun" if origin == "simulation" else ""
+    note = remark(origin)
     side = splits.runs[0].record["partition"]["chosen_by"]
     low, middle, high = quartiles(splits.ppv_npv)
     plots = [
@@ -136,11 +136,7 @@ def make(splits: Splits, place: int, held_out: dict[str, Sequence[Called]]) -> S
             f"{_three(quartiles(splits.ppv_npv, DEAD))}, the authors' then "
             f"{_three(quartiles(np.array([*published.SPLITS, *[np.nan] * published.SPLITS_DROPPED]), DEAD))}.",
             "",
-            Verdict.NEEDS_REAL
-            if origin == "simulation"
-            else Verdict.REPRODUCED
-            if _alike(splits)
-            else Verdict.NOT_REPRODUCED,
+            judge_real(origin, _alike(splits)),
         )
     ]
     for title, called in held_out.items():
@@ -226,11 +222,7 @@ def _left_out_claim(title: str, called: Sequence[Called], origin: str) -> Claim:
         f"Held-out scores pooled: TSS {whole:.2f}; without one observation between {np.nanmin(others):.2f} and "
         f"{np.nanmax(others):.2f} (most by {called[most].name}).",
         "",
-        Verdict.NEEDS_REAL
-        if origin == "simulation"
-        else Verdict.REPRODUCED
-        if np.nanmax(np.abs(others - whole)) < 0.1
-        else Verdict.NOT_REPRODUCED,
+        judge_real(origin, bool(np.nanmax(np.abs(others - whole)) < 0.1)),
     )
 
 

@@ -26,7 +26,7 @@ from preflare.report.explained import Explained
 from preflare.report.held_out import call, tss
 from preflare.report.in_sample import Beside, Pair
 from preflare.report.resampling import interval
-from preflare.report.section import Claim, Plot, Section, Verdict
+from preflare.report.section import Claim, Plot, Section, Verdict, judge_real, remark
 from preflare.report.tables import Table
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
@@ -75,7 +75,7 @@ def main(config: DictConfig) -> None:
 def make(all: Sequence[Explained], pairs: Sequence[Pair], line: Line) -> Section:
     """The section."""
     origin = all[0].shard.header.origin
-    note = "the simulated Sun" if origin == "simulation" else ""
+    note = remark(origin)
     rows = [in_sample.beside(pair) for pair in pairs]
     seen = np.array([row.seen for row in rows])
     ratio, p = in_sample.above_chance(rows)
@@ -228,7 +228,7 @@ def _claims(rows: Sequence[Beside], seen: np.ndarray, ratio: float, p: float, or
             f"and by {_middle(rows, ~seen):.2f} on observations that neither had seen: having seen them changes "
             f"{'no more than other networks do' if same else 'more than other networks do'}.",
             "",
-            Verdict.NEEDS_REAL if origin == "simulation" else Verdict.REPRODUCED if same else Verdict.NOT_REPRODUCED,
+            judge_real(origin, same),
         )
     ]
     if np.isfinite(p):

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_number
 from preflare.command import verb
 from preflare.errors import RunError
-from preflare.explain import ensemble
 from preflare.figures import alignment as alignment_figure
 from preflare.figures import slit as slit_figure
 from preflare.figures import style
@@ -27,7 +25,7 @@ from preflare.report.alignment import ATTRIBUTION, BEYOND, INTENSITY, PLANTED, A
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.resampling import interval
-from preflare.report.section import Claim, Item, Plot, Section, Verdict
+from preflare.report.section import Claim, Item, Plot, Section, Verdict, remark
 from preflare.report.slits import Slit
 from preflare.report.tables import Table
 from preflare.sun.goes import CLASSES
@@ -71,9 +69,7 @@ class Seen:
 def main(config: DictConfig) -> None:
     """Map, align, draw and tell."""
     tolerance = check_number("tolerance", config.tolerance, above=0, unit="arcsec")
-    by = ensemble.read(Path(config.sweep))
-    line = instantiate(by.runs[0].config.line)
-    them = explained.open_all(by.folder.cubes, Path(config.data.root or by.runs[0].config.data.root))
+    line, them = explained.of_sweep(Path(config.sweep), config.data.root)
     inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
     conclude(config, inputs, lambda: make(them, line, tolerance))
 
@@ -81,7 +77,7 @@ def main(config: DictConfig) -> None:
 def make(them: Sequence[Explained], line: Line, tolerance: float) -> Section:
     """The section."""
     origin = them[0].shard.header.origin
-    note = "the simulated Sun" if origin == "simulation" else ""
+    note = remark(origin)
     everything = [see(one, line) for one in them]
     pf = [seen for seen in everything if seen.one.label is Label.PF]
     predictors = [name for name in (ATTRIBUTION, INTENSITY, BEYOND, PLANTED) if all(name in one.pairs for one in pf)]

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_integer
 from preflare.command import verb
 from preflare.errors import RunError
-from preflare.explain import ensemble
 from preflare.figures import spectra as spectra_figure
 from preflare.figures import spectrogram as figure
 from preflare.figures import style
@@ -25,7 +23,7 @@ from preflare.report import explained, kinds, spectrograms
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.kinds import Kinds, Sample
-from preflare.report.section import Claim, Item, Plot, Section, Verdict
+from preflare.report.section import Claim, Item, Plot, Section, Verdict, remark
 from preflare.report.spectrograms import Spectrogram
 from preflare.report.tables import Table
 from preflare.sun.line import Line
@@ -59,12 +57,12 @@ def main(config: DictConfig) -> None:
     """Rank, group, draw and tell."""
     most = check_integer("gallery", config.gallery, SHOWN)
     groups = check_integer("kinds", config.kinds, 2)
-    by = ensemble.read(Path(config.sweep))
-    line = instantiate(by.runs[0].config.line)
-    them = explained.open_all(by.folder.cubes, Path(config.data.root or by.runs[0].config.data.root))
+    line, them = explained.of_sweep(Path(config.sweep), config.data.root)
     bare = [one.name for one in them if "expected_gradients" not in one.cube.names]
     if bare:
-        raise RunError(f"{by.folder.cubes} has no expected gradients of {bare[0]}. Explain it again without sample=0.")
+        raise RunError(
+            f"{them[0].cube.path.parent} has no expected gradients of {bare[0]}. Explain it again without sample=0."
+        )
     inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
     conclude(config, inputs, lambda: make(them, line, most, groups))
 
@@ -72,7 +70,7 @@ def main(config: DictConfig) -> None:
 def make(them: Sequence[Explained], line: Line, most: int, groups: int) -> Section:
     """The section."""
     origin = them[0].shard.header.origin
-    note = "the simulated Sun" if origin == "simulation" else ""
+    note = remark(origin)
     ranked = spectrograms.rank(them)
     if not ranked:
         raise RunError(f"{them[0].cube.path.parent} has no scores in any window. Explain with: python explain.py")

@@ -33,7 +33,7 @@ from preflare.figures import spectra as spectra_figure
 from preflare.model.tables import number
 from preflare.report import published, swarm
 from preflare.report.experiment import conclude
-from preflare.report.section import Claim, Plot, Section, Verdict
+from preflare.report.section import Claim, Plot, Section, judge_real, remark
 from preflare.report.spectra import METHODS
 from preflare.report.splits import Splits
 from preflare.report.swarm import Likeness, Skill
@@ -119,7 +119,7 @@ def make(by: Ensemble, skill: Skill, splits: Splits | None, said: Said, few: int
     record = by.runs[0].record
     line = instantiate(by.runs[0].config.line)
     origin, side = record["trained_on"]["origin"], record["partition"]["chosen_by"]
-    note = "the simulated Sun" if origin == "simulation" else ""
+    note = remark(origin)
     names = [f"seed {seed}" for seed in skill.seeds]
     order, _ = representatives.forward(said.training, len(names))
     errors = swarm.misses(said.held_out, order)
@@ -307,11 +307,6 @@ def _claims(
     alike: list[Likeness],
     origin: str,
 ) -> list[Claim]:
-    def verdict(good: bool) -> Verdict:
-        if origin == "simulation":
-            return Verdict.NEEDS_REAL
-        return Verdict.REPRODUCED if good else Verdict.NOT_REPRODUCED
-
     theirs = np.array(published.SWARM)
     spread, found = float(np.nanstd(skill.ppv_npv)), f"PPV + NPV - 1 {_mean(skill.ppv_npv)}"
     good = abs(float(np.nanmean(skill.ppv_npv)) - theirs.mean()) < 0.05 and spread < 2 * theirs.std()
@@ -323,7 +318,7 @@ def _claims(
             f"Networks that differ in their seed have the same skill, {theirs.mean():.2f} ± {theirs.std():.2f}.",
             f"{found}.",
             "",
-            verdict(good),
+            judge_real(origin, good),
         ),
         Claim(
             "Sect. 7.1",
@@ -332,7 +327,7 @@ def _claims(
             f"{np.median(chance[:, few - 1]):.1%} in the median; of random draws "
             f"{(chance[:, few - 1] <= errors[few - 1]).mean():.0%} do as well.",
             "",
-            verdict(bool(errors[few - 1] < 0.1)),
+            judge_real(origin, bool(errors[few - 1] < 0.1)),
         ),
     ]
     for row in alike:
@@ -343,7 +338,7 @@ def _claims(
                 f"Median correlation {row.together:.2f} (single members {row.single:.2f}), smoothed as in the paper "
                 f"{row.displayed:.2f}.",
                 "",
-                verdict(row.displayed > 0.9),
+                judge_real(origin, row.displayed > 0.9),
             )
         )
     return claims

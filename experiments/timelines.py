@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice, check_number
 from preflare.command import verb
-from preflare.explain import ensemble
 from preflare.figures import style
 from preflare.figures import timelines as timelines_figure
 from preflare.figures import trends as trends_figure
@@ -25,7 +23,7 @@ from preflare.figures.timelines import Rows
 from preflare.report import explained, published, timelines
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
-from preflare.report.section import Claim, Plot, Section, Verdict
+from preflare.report.section import Claim, Plot, Section, judge, remark
 from preflare.report.tables import Table
 from preflare.report.timelines import AVERAGES, Timeline
 from preflare.report.trends import Trend
@@ -59,10 +57,7 @@ def main(config: DictConfig) -> None:
     """Average the rasters, find trends, draw and tell."""
     average = str(check_choice("average", config.average, AVERAGES))
     window = check_number("minutes", config.minutes, above=0)
-    by = ensemble.read(Path(config.sweep))
-    line = instantiate(by.runs[0].config.line)
-    root = Path(config.data.root or by.runs[0].config.data.root)
-    them = explained.open_all(by.folder.cubes, root)
+    line, them = explained.of_sweep(Path(config.sweep), config.data.root)
     inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
     conclude(config, inputs, lambda: make(them, line, average, window))
 
@@ -70,7 +65,7 @@ def main(config: DictConfig) -> None:
 def make(them: Sequence[Explained], line: Line, average: str, window: float) -> Section:
     """The section."""
     origin = them[0].shard.header.origin
-    note = "the simulated Sun" if origin == "simulation" else ""
+    note = remark(origin)
     whole = [timelines.timeline(one, line, average) for one in them]
     ways = [one.within(-window) for one in whole]
     trends = [one.trend() for one in ways]
@@ -235,13 +230,6 @@ def _claims(
     ways: Sequence[Timeline], strong: np.ndarray, gap: float, p: float, truth: np.ndarray | None, origin: str
 ) -> list[Claim]:
     pf = np.array([one.label is Label.PF for one in ways])
-    real = origin == "level2"
-
-    def verdict(good: bool) -> Verdict:
-        if real:
-            return Verdict.REPRODUCED if good else Verdict.NOT_REPRODUCED
-        return Verdict.RECOVERS if good else Verdict.DOES_NOT
-
     found = f"{int(strong.sum())} of {int(pf.sum())} are strong."
     if truth is None:
         put_in, good = "", abs(int(strong.sum()) / pf.sum() - published.STRONG / published.PF_OBSERVATIONS) < 0.1
@@ -255,14 +243,14 @@ def _claims(
             f"{published.STRONG} of {published.PF_OBSERVATIONS} PF observations are strong, the others weak.",
             found,
             put_in,
-            verdict(good),
+            judge(origin, good),
         ),
         Claim(
             "Sect. 8.5",
             "Scores of PF rise on the way to the flare, those of AR do not.",
             f"Mean tau of PF higher by {gap:.2f}, p = {p:.3f} by permutation of labels.",
             "" if truth is None else "precursors grow more frequent in PF alone",
-            verdict(p < timelines.CHANCE),
+            judge(origin, p < timelines.CHANCE),
         ),
     ]
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 from hydra.utils import instantiate
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 from rich.console import Console
@@ -24,7 +23,7 @@ from preflare.errors import ConfigError, ShardError
 from preflare.explain.explanation import ORIGINS
 from preflare.figures import context as context_figure
 from preflare.figures import flag_examples, xrays
-from preflare.report import collection, confounders, inventory, referee
+from preflare.report import collection, confounders, inventory, referee, templates
 from preflare.report.inventory import Row
 from preflare.report.page import Picture, frame
 from preflare.report.tables import Table
@@ -112,15 +111,8 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
     differences = confounders.compare(rows)
     # For shards that do not say it; the simulated Sun knows its own onsets, the catalog's are of the real one.
     verified = {} if simulated else {entry.name: entry.verified for entry in catalog.read()}
-    environment = Environment(
-        loader=PackageLoader("preflare.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("data_report.html").render(
+    template = templates.environment().get_template("data_report.html")
+    return template.render(
         title=f"The data: {line.title} spectra of {len(rows)} observation{'s' * (len(rows) != 1)}",
         lead=_lead(rows, line, simulated),
         notices=[*([SIMULATED] if simulated else []), *([f"{masked[0].upper()}{masked[1:]}."] if masked else [])],

@@ -7,10 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+from hydra.utils import instantiate
 
 from preflare.data.shard import Shard
 from preflare.errors import RunError, ShardError
+from preflare.explain import ensemble
 from preflare.explain.cube import Cube
+from preflare.sun.line import Line
 from preflare.sun.observation import Label, Phase, instant
 
 
@@ -72,6 +75,16 @@ def open_all(cubes: Path, root: Path, names: Sequence[str] | None = None) -> lis
     if not found:
         raise RunError(f"{cubes} holds no saliency cubes. Make them with: python explain.py run={cubes.parent}")
     return [Explained(_shard(cube, root), cube) for cube in found]
+
+
+def of_sweep(sweep: Path, root: str | None) -> tuple[Line, list[Explained]]:
+    """The line of a sweep (or a run) and what of its own shards was explained, as ``open_all``.
+
+    root: where the shards are now, None for where they were. Raises RunError and ShardError, also as ensemble.read.
+    """
+    by = ensemble.read(sweep)
+    config = by.runs[0].config
+    return instantiate(config.line), open_all(by.folder.cubes, Path(root or config.data.root))
 
 
 def _shard(cube: Cube, root: Path) -> Shard:

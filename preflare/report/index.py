@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from omegaconf import OmegaConf
 
 from preflare.errors import RunError
-from preflare.report import section
+from preflare.report import section, templates
 from preflare.report.tables import Table
 
 TITLE = "Identifying preflare spectra: the study, section by section"
@@ -31,7 +31,7 @@ def write(sections: Sequence[Path], folder: Path, missing: Sequence[str] = ()) -
     try:
         for path, record in zip(sections, records, strict=True):
             _copy(path, record, scratch / record["name"])
-        environment = _environment()
+        environment = templates.environment()
         for place, record in enumerate(records):
             page = environment.get_template("section.html").render(
                 section=record,
@@ -70,17 +70,6 @@ def _index(environment: Environment, records: Sequence[dict[str, Any]], missing:
         inputs=_pairs({name: text for record in records for name, text in record["inputs"].items()}),
     )
     return page
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("preflare.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
 
 
 def _copy(source: Path, record: dict[str, Any], target: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from hydra.utils import instantiate
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from omegaconf import OmegaConf
 
 from preflare.errors import RunError
@@ -14,7 +13,7 @@ from preflare.explain.cube import Cube
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.summary import summarise
 from preflare.figures import spectra as spectra_figure
-from preflare.report import commands, learning, spectra, tables, text, trust
+from preflare.report import commands, learning, spectra, tables, templates, text, trust
 from preflare.report.blocks import Block, Picture, frame
 from preflare.report.spectra import Shown
 from preflare.sun.line import Line
@@ -71,15 +70,8 @@ def render(by: Ensemble, root: Path | None) -> str:
         )
         return frame(title, text.attributions(members, chosen, line), figure)
 
-    environment = Environment(
-        loader=PackageLoader("preflare.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.html").render(
+    template = templates.environment().get_template("page.html")
+    return template.render(
         title=text.title(record, line, len(by.runs)),
         lead=text.lead(by.runs, line),
         warnings=text.warnings(record),

@@ -44,6 +44,16 @@ def judge(origin: str, good: bool) -> Verdict:
     return Verdict.RECOVERS if good else Verdict.DOES_NOT
 
 
+def judge_real(origin: str, good: bool) -> Verdict:
+    """The verdict on what the simulation says nothing about: it needs the real data."""
+    return judge(origin, good) if origin == "level2" else Verdict.NEEDS_REAL
+
+
+def remark(origin: str) -> str:
+    """For the corner of a figure of shards of this origin; "" where there is nothing to say."""
+    return "the simulated Sun" if origin == "simulation" else ""
+
+
 @dataclass(frozen=True)
 class Claim:
     """paper: where it is, such as "Fig. 10". claim: what the paper says. found: what this run gives, with its numbers.

@@ -78,3 +78,15 @@ def test_what_is_gone_or_another_is_refused(tmp_path: Path, cubes: Path, make_sh
     make_shard(tmp_path / "shards", Label.AR, 1, clean=False)
     with pytest.raises(ShardError, match="has changed"):
         explained.open_all(cubes, tmp_path / "shards")
+
+
+def test_a_sweep_says_its_line_and_where_its_shards_were(own_run: Path, make_cube: MakeCube) -> None:
+    shards = own_run.parent / "shards"
+    for path in sorted(shards.glob("*.h5"))[:2]:
+        make_cube(own_run / "cubes", path, np.full((4, 2, 10), 0.5), np.zeros((4, 2, 10, 240)))
+    line, found = explained.of_sweep(own_run, str(shards))
+    assert line.name == "mg_ii"
+    assert [one.name for one in found] == [path.stem for path in sorted(shards.glob("*.h5"))[:2]]
+    (own_run.parent / "shards").rename(own_run.parent / "moved")
+    with pytest.raises(ShardError, match="is gone"):
+        explained.of_sweep(own_run, str(shards))

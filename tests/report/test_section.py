@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from preflare.errors import RunError
 from preflare.report import section
-from preflare.report.section import Claim, Item, Plot, Section, Trace, Verdict
+from preflare.report.section import Claim, Item, Plot, Section, Trace, Verdict, judge_real, remark
 from preflare.report.tables import Table
 
 TRACE = Trace("python experiments/x.py", {"a": 1, "b": [1, 2]}, {"shard": "abc"}, 3.5)
@@ -90,3 +90,10 @@ def test_what_is_simulated_is_never_judged_reproduced() -> None:
     assert section.judge("simulation", False) is Verdict.DOES_NOT
     assert section.judge("level2", True) is Verdict.REPRODUCED
     assert section.judge("level2", False) is Verdict.NOT_REPRODUCED
+
+
+def test_what_the_simulation_does_not_say_needs_real_data() -> None:
+    assert {judge_real("simulation", good) for good in (True, False)} == {Verdict.NEEDS_REAL}
+    assert judge_real("level2", True) is Verdict.REPRODUCED
+    assert judge_real("level2", False) is Verdict.NOT_REPRODUCED
+    assert (remark("simulation"), remark("level2")) == ("the simulated Sun", "")
