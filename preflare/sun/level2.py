@@ -4,9 +4,7 @@ The file has a primary header that describes its spectral windows (TDETn, TWMINn
 (exposure, slit, wavelength) for each, and a table with a row for each exposure whose columns its own header names
 (TIME, EXPTIMEN, XCENIX, ...). The window is the one whose own wavelength axis covers the line, whatever its name.
 
-Null, non-finite and saturated pixels are found in the native counts and masked before anything is divided or
-interpolated, so that nothing is interpolated across them (paper Sect. 2). An infinite count is a saturated pixel:
-``iris_prep`` writes it so, while int16 files end at a ceiling.
+An infinite count is a saturated pixel: ``iris_prep`` writes it so, while int16 files end at a ceiling.
 """
 
 import math
@@ -17,16 +15,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numba
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from preflare.errors import Level2Error
 from preflare.sun.anomaly import hit_rate
-from preflare.sun.line import Line, Rules
+from preflare.sun.line import Line
 from preflare.sun.observation import instant
-from preflare.sun.quality import Quality, assess
+from preflare.sun.quality import Quality
+from preflare.sun.reduction import Reduction, Taps
 from preflare.sun.stored import Image
 
 RASTER, SIT_AND_STARE = "raster", "sit-and-stare"
@@ -34,9 +32,7 @@ RASTER, SIT_AND_STARE = "raster", "sit-and-stare"
 ORIGIN = "SIMULATION"
 # The smallest raster step is 0.33 arcsec; V34 programmes step backwards, so look at the size.
 STANDING_STILL = 0.01
-# Values of native counts read at once; a dense raster is larger than memory should have to be.
-CHUNK = 2**22
-# Spectra resampled and assessed at once: what a processor's cache holds is several times as fast.
+# Spectra read and reduced at once: what a processor's cache holds is several times as fast, and takes no memory.
 ROWS = 128
 # Copied into the settings under their own names, where the file has them.
 KEYWORDS = (
@@ -127,21 +123,22 @@ class Raster:
         Only the line's window is read, and of it only the wavelengths that are needed.
         """
         taps = Taps.between(self.wavelength, line.wavelength)
+        reduction, pixels = Reduction(taps, line), slice(taps.first, taps.first + taps.count)
         first, last, _ = exposures.indices(len(self.time))
-        shape = (last - first, self.position.shape[1])
-        spectra = np.empty((*shape, line.points), np.float32)
-        intensity, quality = np.empty(shape, np.float32), np.empty(shape, np.uint16)
-        seconds = self.exposure[first:last].astype(np.float32)
-        # Whole rows: picking wavelengths from the file would take a read for every spectrum.
-        step = max(1, CHUNK // (shape[1] * len(self.wavelength)))
+        slit = self.position.shape[1]
+        spectra = np.empty((last - first, slit, line.points), np.float32)
+        intensity, quality = np.empty((last - first, slit), np.float32), np.empty((last - first, slit), np.uint16)
         with _reading(path, self.name), path.open("rb") as file:
-            for at in range(0, shape[0], step):
-                rows = slice(at, min(at + step, shape[0]))
-                counts = self.image.read(file, first + rows.start, first + rows.stop)
-                _normalise(counts, seconds[rows], taps, line, (spectra[rows], intensity[rows], quality[rows]))
+            for number, exposure in enumerate(range(first, last)):
+                for at in range(0, slit, ROWS):
+                    rows = slice(at, min(at + ROWS, slit))
+                    counts = self.image.rows(file, exposure * slit + rows.start, exposure * slit + rows.stop, pixels)
+                    into = spectra[number, rows], intensity[number, rows], quality[number, rows]
+                    reduction(counts, self.exposure[exposure], into)
                 if line.rules.saa_hits is not None:
-                    rates = np.array([hit_rate(one, line.rules.null) for one in counts])
-                    quality[rows][rates >= line.rules.saa_hits] |= Quality.SAA.value
+                    (whole,) = self.image.read(file, exposure, exposure + 1)
+                    if hit_rate(whole, line.rules.null) >= line.rules.saa_hits:
+                        quality[number] |= Quality.SAA.value
         return spectra, intensity, quality
 
     def counts(self, path: Path, exposure: int) -> np.ndarray:
@@ -149,95 +146,6 @@ class Raster:
         with _reading(path, self.name), path.open("rb") as file:
             found: np.ndarray = self.image.read(file, exposure, exposure + 1)[0]
         return found
-
-
-@dataclass(frozen=True, eq=False)
-class Taps:
-    """Linear interpolation as two native pixels and a weight for each grid point.
-
-    first, count: the native pixels needed. left: (points,) index of the first of the two, from ``first``.
-    weight: (points,) float32 in [0, 1], of the second.
-    """
-
-    first: int
-    count: int
-    left: np.ndarray
-    weight: np.ndarray
-
-    @classmethod
-    def between(cls, axis: np.ndarray, grid: np.ndarray) -> "Taps":
-        """From an evenly spaced axis to a grid that it covers."""
-        index = (grid - axis[0]) / ((axis[-1] - axis[0]) / (len(axis) - 1))
-        left = np.clip(np.floor(index).astype(int), 0, len(axis) - 2)
-        first, last = int(left.min()), int(left.max()) + 1
-        return cls(first, last - first + 1, left - first, np.clip(index - left, 0, 1).astype(np.float32))
-
-
-def resample(counts: np.ndarray, taps: Taps, rules: Rules) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Interpolate native counts (..., native) in DN to the grid and say which points masked pixels touch.
-
-    Returns values, missing and saturated, each (..., wavelength); values are meaningless where masked.
-    """
-    flat = np.ascontiguousarray(counts, np.float32).reshape(-1, counts.shape[-1])
-    values = np.empty((len(flat), len(taps.left)), np.float32)
-    missing, saturated = np.empty(values.shape, bool), np.empty(values.shape, bool)
-    limits = np.float32(rules.null), np.float32(rules.saturation)
-    _resample(flat, taps.left, taps.weight, *limits, values, missing, saturated)
-    shape = (*counts.shape[:-1], len(taps.left))
-    return values.reshape(shape), missing.reshape(shape), saturated.reshape(shape)
-
-
-@numba.njit(cache=True, nogil=True)
-def _resample(counts, left, weight, null, saturation, values, missing, saturated):  # type: ignore[no-untyped-def]
-    """``resample`` of counts (n, native) into the last three arrays, each (n, wavelength)."""
-    zero = np.float32(0)
-    for row in range(counts.shape[0]):
-        odd = False
-        for pixel in range(counts.shape[1]):
-            # Not a number is not at or above anything.
-            odd |= not (counts[row, pixel] >= null) or counts[row, pixel] >= saturation
-        if not odd:
-            # As below, for the many spectra without a pixel to mask.
-            for point in range(left.size):
-                a, b = counts[row, left[point]], counts[row, left[point] + 1]
-                values[row, point] = a + weight[point] * (b - a)
-            missing[row], saturated[row] = False, False
-            continue
-        for point in range(left.size):
-            a, b, share = counts[row, left[point]], counts[row, left[point] + 1], weight[point]
-            high_a, high_b = a >= saturation, b >= saturation
-            lost_a, lost_b = not (a >= null or high_a), not (b >= null or high_b)
-            # A native pixel touches a grid point if it has any weight in it.
-            uses_a, uses_b = share < 1, share > 0
-            missing[row, point] = (lost_a and uses_a) or (lost_b and uses_b)
-            saturated[row, point] = (high_a and uses_a) or (high_b and uses_b)
-            a = zero if lost_a or high_a else a
-            b = zero if lost_b or high_b else b
-            # In this form two equal neighbours give their very value, which the overexposure rule looks for.
-            values[row, point] = a + share * (b - a)
-
-
-def _normalise(
-    counts: np.ndarray,
-    exposure: np.ndarray,
-    taps: Taps,
-    line: Line,
-    into: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> None:
-    """Resample, divide and assess counts (exposure, slit, native) of some exposures (exposure,) s, piece by piece.
-
-    into: spectra (exposure, slit, wavelength), intensity and quality (exposure, slit).
-    """
-    for number, seconds in enumerate(exposure):
-        for at in range(0, counts.shape[1], ROWS):
-            rows = slice(at, at + ROWS)
-            native = counts[number, rows, taps.first : taps.first + taps.count]
-            values, missing, saturated = resample(native, taps, line.rules)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                values /= seconds
-            found = assess(values, missing, saturated, np.full(len(values), seconds), line)
-            for array, part in zip(into, found, strict=True):
-                array[number, rows] = part
 
 
 @contextmanager

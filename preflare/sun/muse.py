@@ -23,11 +23,10 @@ import numpy as np
 
 from preflare.checks import check_path
 from preflare.errors import ConfigError, Level2Error
-from preflare.sun.level2 import Taps, resample
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Observation, instant, iso
-from preflare.sun.quality import assess
 from preflare.sun.recipe import recipe
+from preflare.sun.reduction import Reduction, Taps
 from preflare.sun.window import Cut, Window
 
 BESIDE_FLUX = ("wavelength", "time", "exposure", "x", "y")
@@ -129,15 +128,12 @@ def _read(path: Path, line: Line) -> tuple[datetime, str, tuple[int, ...], dict[
 def _blocks(path: Path, line: Line, cut: Cut, time: np.ndarray, values: dict[str, np.ndarray]) -> Iterator[Block]:
     """One exposure at a time, so that size does not matter."""
     taps = Taps.between(values["wavelength"], line.wavelength)
+    reduction = Reduction(taps, line)
     for repeat in np.flatnonzero(cut.keep).tolist():
         with h5py.File(path, "r", locking="best-effort") as file:
             counts = file["flux"][repeat, ..., taps.first : taps.first + taps.count]
-        flux, missing, saturated = resample(counts, taps, line.rules)
-        seconds = np.float32(values["exposure"][repeat])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            flux /= seconds
-        exposure = np.full(flux.shape[0], seconds)
-        spectra, intensity, quality = assess(flux, missing, saturated, exposure, line)
+        exposure = np.full(len(counts), values["exposure"][repeat], np.float32)
+        spectra, intensity, quality = reduction(counts, exposure)
         x, y = np.broadcast_arrays(values["x"][repeat][:, None], values["y"][repeat])
         yield Block(
             spectra=spectra[None],

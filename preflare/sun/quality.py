@@ -15,21 +15,16 @@ Flags combine. A spectrum is never deleted, only flagged:
                         (preflare.model.quiet_mask); unset until one is applied
     SAA                 taken in the South Atlantic Anomaly, by the header, a list of intervals, or the rate of hits
 
-A line's ``tolerated`` flags are only remarks: a spectrum that carries no other is clean.
-
-Missing and saturated points are NaN, and the rules look at the points that are left. Where none is left, the
-spectrum and its intensity are NaN; where the maximum is not above zero, the spectrum is NaN as it cannot be
-divided by it, and the intensity is kept.
+A line's ``tolerated`` flags are only remarks: a spectrum that carries no other is clean. What looks at spectra is in
+``preflare.sun.reduction``.
 """
 
 from enum import IntFlag
 
-import numba
 import numpy as np
 
 from preflare.errors import ConfigError
 from preflare.sun.line import Line
-from preflare.sun.normalisation import normalise_robustly
 
 
 class Quality(IntFlag):
@@ -46,141 +41,6 @@ class Quality(IntFlag):
     OFF_LIMB = 128
     QUIET_SUN = 256
     SAA = 512
-
-
-def assess(
-    flux: np.ndarray, missing: np.ndarray, saturated: np.ndarray, exposure: np.ndarray, line: Line
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normalise spectra on the line's grid and flag them.
-
-    flux: (..., wavelength) DN/s; what it holds at masked points is not looked at.
-    missing, saturated: (..., wavelength) bool, the points touched by such a native pixel.
-    exposure: s, over the leading axes of flux, as many of them as it has: (repeat, step) for a block.
-    Returns spectra (..., wavelength) float32, intensity (...) float32 in DN/s, and quality (...) uint16.
-    """
-    rules, wavelength = line.rules, line.wavelength
-    leading = flux.shape[:-1]
-    unexposed = np.broadcast_to(
-        ~(np.isfinite(exposure) & (exposure > 0)).reshape(exposure.shape + (1,) * (len(leading) - exposure.ndim)),
-        leading,
-    )
-    masked = missing | saturated
-    cores = list(line.cores.values())
-    reach = np.inf if rules.peak_halfwidth is None else rules.peak_halfwidth
-    near = np.any([np.abs(wavelength - core) <= reach for core in cores], axis=0)
-    low, high = (np.nan, np.nan) if rules.core_ratio is None else rules.core_ratio
-    # Without a rule both windows are empty, and so there is no ratio.
-    windows = [
-        np.flatnonzero(np.abs(wavelength - core) <= rules.ratio_halfwidth if rules.core_ratio else [])
-        for core in (cores * 2)[:2]
-    ]
-    count = unexposed.size
-    spectra, intensity = np.empty((count, line.points), np.float32), np.empty(count, np.float32)
-    quality = np.empty(count, np.uint16)
-    flat = np.ascontiguousarray(flux, np.float32).reshape(spectra.shape)
-    _judge(
-        flat,
-        flat.max(axis=-1),
-        np.ascontiguousarray(missing).reshape(spectra.shape),
-        np.ascontiguousarray(saturated).reshape(spectra.shape),
-        np.ascontiguousarray(unexposed).reshape(-1),
-        near,
-        windows[0],
-        windows[1],
-        np.array([low, high, rules.low_signal], np.float32),
-        rules.overexposed_run,
-        spectra,
-        intensity,
-        quality,
-    )
-    shaped = intensity.reshape(leading), quality.reshape(leading)
-    shaped[1][_continuum_high(flux, masked, shaped[0], line)] |= Quality.HIGH_CONTINUUM.value
-    if rules.normalise_over is not None:
-        normalise_robustly(spectra, intensity, rules.normalise_over)
-    return spectra.reshape(flux.shape), *shaped
-
-
-MISSING, OVEREXPOSED, ZERO_EXPOSURE = (
-    int(flag) for flag in (Quality.MISSING, Quality.OVEREXPOSED, Quality.ZERO_EXPOSURE)
-)
-LOW_SIGNAL, PEAK_OUTSIDE_CORES, CORE_RATIO = (
-    int(flag) for flag in (Quality.LOW_SIGNAL, Quality.PEAK_OUTSIDE_CORES, Quality.CORE_RATIO)
-)
-
-
-@numba.njit(cache=True, nogil=True)
-def _judge(  # type: ignore[no-untyped-def]
-    flux, tops, missing, saturated, unexposed, near, first, second, limits, length, spectra, intensity, quality
-):
-    """Everything of ``assess`` but the continuum, spectrum by spectrum, into the last three arrays.
-
-    tops: maxima of flux, masked or not, which NumPy finds faster. near: (wavelength,) whether the maximum may lie
-    there. first, second: indices of the windows of the core ratio. limits: its lowest and highest value, and the
-    lowest signal. length: of an overexposed run.
-    """
-    low, high, faint = limits
-    points, absent = flux.shape[1], np.float32(-np.inf)
-    for row in range(flux.shape[0]):
-        lost, over = False, False
-        for point in range(points):
-            lost |= missing[row, point]
-            over |= saturated[row, point]
-        flags = (MISSING if lost else 0) | (OVEREXPOSED if over else 0) | (ZERO_EXPOSURE if unexposed[row] else 0)
-        if flags:
-            for point in range(points):
-                there = not (missing[row, point] or saturated[row, point] or unexposed[row])
-                spectra[row, point] = flux[row, point] if there else absent
-        else:
-            spectra[row] = flux[row]
-        top = tops[row]
-        if flags or not np.isfinite(top):
-            top = absent
-            for point in range(points):
-                top = max(top, spectra[row, point])
-        measured = np.isfinite(top)
-        if measured:
-            count = 0
-            for point in range(points):
-                count += spectra[row, point] == top
-            peak = 0
-            while spectra[row, peak] != top:
-                peak += 1
-            run = 0
-            for point in range(points if count >= length else 0):
-                run = run + 1 if spectra[row, point] == top else 0
-                if run == length:
-                    flags |= OVEREXPOSED
-            if not near[peak]:
-                flags |= PEAK_OUTSIDE_CORES
-            if top < faint or top <= 0:
-                flags |= LOW_SIGNAL
-            one, two = absent, absent
-            for point in first:
-                one = max(one, spectra[row, point])
-            for point in second:
-                two = max(two, spectra[row, point])
-            # Multiplied out, so that a second peak of zero or less needs no care; without one of the peaks, no ratio.
-            if np.isfinite(one) and np.isfinite(two) and (one < low * two or one > high * two):
-                flags |= CORE_RATIO
-        divisor = top if measured and top > 0 else np.float32(np.nan)
-        for point in range(points):
-            value = spectra[row, point]
-            spectra[row, point] = value / divisor if np.isfinite(value) else np.float32(np.nan)
-        intensity[row] = top if measured else np.float32(np.nan)
-        quality[row] = flags
-
-
-def _continuum_high(flux: np.ndarray, masked: np.ndarray, intensity: np.ndarray, line: Line) -> np.ndarray:
-    if line.rules.high_continuum is None:
-        return np.zeros(intensity.shape, bool)
-    first, last = line.continuum
-    points = (line.wavelength >= first) & (line.wavelength <= last)
-    there = ~masked[..., points] & np.isfinite(flux[..., points])
-    inside = np.where(there, flux[..., points], 0).astype(np.float64)
-    count = there.sum(axis=-1)
-    mean = inside.sum(axis=-1) / np.maximum(count, 1)
-    # An intensity that is not a number is above nothing.
-    return (count > 0) & (intensity > 0) & (mean >= line.rules.high_continuum * intensity)
 
 
 def off_limb(position: np.ndarray, radius: float | None) -> np.ndarray:

@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from preflare.errors import Level2Error
-from preflare.sun.level2 import RASTER, SIT_AND_STARE, Raster, Taps, resample
+from preflare.sun.level2 import RASTER, SIT_AND_STARE, Raster
 from preflare.sun.line import Line, Rules
 from preflare.sun.quality import Quality, is_clean
 from tests.sun.level2_files import ROLL, Level2File, two_peaks
@@ -59,7 +59,6 @@ def test_spectra_agree_with_numpy_interp(tmp_path: Path, line: Line, packed: boo
 def test_a_part_is_a_part_of_the_whole(tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     path = raster(7).write(tmp_path / "a.fits")
     whole = read(path, line)
-    monkeypatch.setattr("preflare.sun.level2.CHUNK", 2000)
     monkeypatch.setattr("preflare.sun.level2.ROWS", 3)
     for part, all_of_it in zip(read(path, line, slice(2, 6)), whole, strict=True):
         np.testing.assert_array_equal(part, all_of_it[2:6])
@@ -171,30 +170,6 @@ def test_equal_neighbours_stay_equal(tmp_path: Path, line: Line) -> None:
     file = raster()
     file.counts[0, 0, 60:90] = 1234.56
     assert read(file.write(tmp_path / "a.fits"), line)[2][0, 0] & Quality.OVEREXPOSED
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-def test_taps_agree_with_numpy_interp(reverse: bool) -> None:
-    axis = np.linspace(10, 20, 33)
-    grid = np.concatenate([[10.0, 20.0], axis[5:9], np.random.default_rng(0).uniform(10, 20, 100)])
-    counts = np.random.default_rng(1).normal(100, 30, (2, 3, 33)).astype(np.float32)
-    expected = [np.interp(grid, axis, row) for row in counts.reshape(6, 33)]
-    if reverse:
-        axis, counts = axis[::-1], counts[..., ::-1]
-    taps = Taps.between(axis, grid)
-    values, missing, saturated = resample(counts[..., taps.first : taps.first + taps.count], taps, RULES)
-    np.testing.assert_allclose(values.reshape(6, -1), expected, rtol=1e-5)
-    assert not missing.any() and not saturated.any()
-
-
-def test_a_grid_point_on_a_native_pixel_is_touched_by_that_alone() -> None:
-    axis = np.arange(10.0)
-    taps = Taps.between(axis, np.array([3.0, 3.5, 4.0, 4.5, 5.0]))
-    counts = np.full(taps.count, 50.0, np.float32)
-    counts[4 - taps.first] = -200
-    values, missing, _ = resample(counts, taps, RULES)
-    np.testing.assert_array_equal(missing, [False, True, True, True, False])
-    np.testing.assert_array_equal(values[~missing], 50)
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,9 @@ def _primary(recording: Recording, time: np.ndarray, instrument: str, seconds: n
         NEXPOBS=recording.times.size,
         CADEX_AV=plan.cadence,
     )
+    # Files of the archive carry both; IRISreader does not open one that lacks them.
+    header.add_history("simulated by preflare")
+    header.add_comment("counts of a simulated Sun, not of the instrument")
     return header
 
 

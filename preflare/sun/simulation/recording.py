@@ -8,11 +8,11 @@ import numpy as np
 
 from preflare.sun.catalog import Entry
 from preflare.sun.goes import flare_class
-from preflare.sun.level2 import Taps, resample
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Label, Observation, iso
-from preflare.sun.quality import assess, off_limb
+from preflare.sun.quality import off_limb
 from preflare.sun.recipe import Plain, recipe
+from preflare.sun.reduction import Reduction, Taps, resample
 from preflare.sun.simulation import xrays
 from preflare.sun.simulation.look import start_of
 from preflare.sun.simulation.profiles import LIGHT, Shapes, photosphere, radiance
@@ -152,7 +152,6 @@ class Recording:
 
     def _piece(self, exposures: np.ndarray) -> dict[str, np.ndarray]:
         """The arrays of a block for some exposures, numbered from the start, each leading with (exposure,)."""
-        taps = self._taps
         x, y, time = self._places(exposures)
         quiet, disturbed, kind = self.scene.shapes(x, y, time)
         pure = self._radiance(disturbed)
@@ -160,10 +159,7 @@ class Recording:
         truth["quiet"] = (self.scene.is_quiet(x, y, time) & (kind == 0)).astype(np.uint8)
         truth["footpoint"] = self._from_footpoint(x, y)
         counts, seconds = self._record(exposures, pure.reshape(len(exposures), -1, len(self.native)))
-        values, missing, saturated = resample(counts[..., taps.first : taps.first + taps.count], taps, self._line.rules)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            flux = values / seconds[:, None, None]
-        spectra, intensity, quality = assess(flux, missing, saturated, seconds, self._line)
+        spectra, intensity, quality = Reduction(self._taps, self._line)(self._taps.needed(counts), seconds)
         position = np.stack([x, y], axis=-1).reshape(*intensity.shape, 2) + self.centre
         quality |= off_limb(position, SOLAR_RADIUS)
         arrays = {"spectra": spectra, "intensity": intensity, "exposure": seconds, "quality": quality}
@@ -236,7 +232,7 @@ class Recording:
 
     def _on_grid(self, native: np.ndarray) -> np.ndarray:
         """Noiseless spectra on the line's grid."""
-        section = native[..., self._taps.first : self._taps.first + self._taps.count]
+        section = self._taps.needed(native)
         return resample(section, self._taps, replace(self._line.rules, saturation=float(np.finfo(np.float32).max)))[0]
 
 
