@@ -19,6 +19,10 @@ setup: .venv/installed  ## Install preflare and what it needs into .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+.venv/installed-bench: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
 demo: .venv/installed  ## Simulate a small Sun, train, explain, report: ends with the path of a page
 	$(BIN)/python ingest.py source=simulation
 	$(BIN)/python train.py name=demo
@@ -40,7 +44,7 @@ test-slow: .venv/installed-dev  ## Run the long tests
 bench-data: .venv/installed  ## Measure batches per second and memory, resident and streamed
 	$(BIN)/python benchmarks/data.py
 
-bench-ingest: .venv/installed-dev  ## Measure ingest against one exposure at a time and irispy, on a simulated observation
+bench-ingest: .venv/installed-bench  ## Measure ingest against IRISreader and irispy, on simulated observations
 	$(BIN)/python benchmarks/ingest.py
 
 bench-swarm: .venv/installed  ## Measure the swarm against the authors' loop and Lightning, on the shards of make demo
