@@ -13,7 +13,6 @@ from preflare.data.shard import Shard
 from preflare.explain.cube import Cube
 from preflare.report import section
 from preflare.sun.observation import Observation
-from preflare.sun.simulation import scene
 
 Verb = Callable[..., int]
 MakeCube = Callable[..., Cube]
@@ -102,14 +101,14 @@ def test_a_run_that_was_not_explained_is_refused(
 @pytest.mark.slow
 @pytest.mark.parametrize("precursors", [1, 0])
 def test_precursors_that_gather_at_the_footpoint_are_found_and_none_where_there_are_none(
-    precursors: int, tmp_path: Path, verb: Verb, monkeypatch: pytest.MonkeyPatch
+    precursors: int, tmp_path: Path, verb: Verb
 ) -> None:
     """A Sun of 37 observations with slits of a minute of arc, whose precursors, unlike by default, are near the
     footpoint only. Five folds, so that each observation is judged by a network that did not see it."""
-    monkeypatch.setattr(scene, "EVERYWHERE", 0.0)
-    monkeypatch.setattr(scene, "FOOTPOINT", 7.0)
     sizes = ("simulation=tiny", "simulation.programme.size=560", "simulation.programme.rasters=0.3")
-    assert verb("ingest", *sizes, f"simulation.precursors={precursors}", f"data.root={tmp_path / 'sun'}") == 0
+    gathered = ("simulation.gathering.reach=7", "simulation.gathering.everywhere=0")
+    sun = (f"simulation.precursors={precursors}", f"data.root={tmp_path / 'sun'}")
+    assert verb("ingest", *sizes, *gathered, *sun) == 0
     folds = ("partition=folds", "partition.seed=range(5)", "trainer.max_epochs=40", f"data.root={tmp_path / 'sun'}")
     assert verb("train", "-m", *folds, f"hydra.sweep.dir={tmp_path / 'folds'}") == 0
     less = ("sample=3", "faithfulness=0", "maps=[]", "expected_gradients.baselines=20")

@@ -9,6 +9,7 @@ from preflare.sun.simulation import look as looks
 from preflare.sun.simulation.detector import Detector
 from preflare.sun.simulation.profiles import Atom
 from preflare.sun.simulation.programme import Programme, Schedule
+from preflare.sun.simulation.scene import Gathering
 from preflare.sun.simulation.source import Simulation
 from preflare.sun.window import Window
 
@@ -16,6 +17,8 @@ FIRST = datetime(2014, 1, 1, tzinfo=UTC)
 # Days between observations, so far apart that no two have a look in common.
 APART = 7
 OBSID = 3_600_000_000
+# There are no precursors.
+NOWHERE = Gathering(reach=1.0, everywhere=0.0)
 
 
 class QuietSun(Simulation):
@@ -27,7 +30,7 @@ class QuietSun(Simulation):
     def __init__(
         self, count: int, seed: int, atom: Atom, programme: Programme, detector: Detector, window: Window
     ) -> None:
-        super().__init__(seed, 0.0, 0.0, None, "shards", atom, programme, detector, window)
+        super().__init__(seed, 0.0, NOWHERE, 0.0, None, "shards", atom, programme, detector, window)
         self._entries = entries(check_integer("source.count", count, 1))
         self._catalog = self._entries
         self._regions = looks.regions([entry.id for entry in self._entries])

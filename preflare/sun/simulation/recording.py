@@ -46,7 +46,8 @@ class Recording:
         self.schedule = source.schedule(entry)
         flares = entry.label is Label.PF
         quiet = entry.label is Label.QS
-        self.scene = Scene(self.random(SCENE), self.look, self.schedule, flares, source.precursors, quiet)
+        random, plan = self.random(SCENE), self.schedule
+        self.scene = Scene(random, self.look, plan, flares, source.precursors, source.gathering, quiet)
         self.goes = xrays.curve(self.random(XRAYS), self.schedule, flares)
         self.start = start_of(entry.id)
         self.times = self.schedule.times
@@ -117,7 +118,9 @@ class Recording:
     @property
     def recipe(self) -> dict[str, Plain]:
         """Every choice that decides what comes out."""
-        names = ("seed", "precursors", "confounder", "spectra", "atom", "programme", "detector")
+        names: tuple[str, ...] = ("seed", "precursors", "confounder", "spectra", "atom", "programme", "detector")
+        # Where precursors gather decides nothing if there are none.
+        names += ("gathering",) * (self._source.precursors > 0)
         numbers = {name: getattr(self._source, name) for name in names}
         return recipe(self._line, self._source.window, {"version": VERSION} | numbers)
 

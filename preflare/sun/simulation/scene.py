@@ -4,8 +4,11 @@ The numbers of the quiet state are those of the real raster of 2014-03-29 (mu 0.
 its relation to the pseudo-continuum, widths, reversals, asymmetries and the ratio of the cores.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from preflare.checks import check_number
 from preflare.sun.simulation.fields import Fields
 from preflare.sun.simulation.ground import SPOT, Ground, quietness
 from preflare.sun.simulation.look import Look
@@ -16,17 +19,37 @@ from preflare.sun.simulation.programme import ARCSEC_PER_STEP, Schedule
 INTENSITY = 45.0  # DN/s, median before the reversal
 CONTINUUM = 14.6  # DN/s, at the median intensity and the raster's mu
 MU = 0.81
-FOOTPOINT = 14.0  # arcsec over which precursors thin out around it
-EVERYWHERE = 0.6  # how frequent they are far from it, as a share of how frequent at it
 LEAD = 1560.0  # s before the onset in which they become more frequent
 MIDDLE = 750.0  # s from the start of a window of 25 minutes
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """Where precursors are: most frequent at the footpoint of the flare that comes.
+
+    reach: arcsec over which they thin out around it. everywhere: how frequent they are far from it, as a share of how
+    frequent at it: 1 does not gather them. Raises ConfigError for values that cannot be meant.
+    """
+
+    reach: float
+    everywhere: float
+
+    def __post_init__(self) -> None:
+        check_number("simulation.gathering.reach", self.reach, above=0, unit="arcsec")
+        check_number("simulation.gathering.everywhere", self.everywhere, 0, 1)
+
+    def share(self, far2: np.ndarray) -> np.ndarray:
+        """How frequent they are, (n,), as a share of how frequent at the footpoint. far2: (n,) arcsec² from it."""
+        found: np.ndarray = self.everywhere + (1 - self.everywhere) * np.exp(-far2 / (2 * self.reach**2))
+        return found
 
 
 class Scene:
     """One observation's Sun, as functions of place (arcsec from the field's centre) and time (s from its start).
 
     flares: whether the schedule's flare takes place, and precursors before it. precursors: factor on how much of
-    the scene they cover. quiet: whether it is the quiet Sun, without spots, plage and brightenings.
+    the scene they cover. gathering: where they are. quiet: whether it is the quiet Sun, without spots, plage and
+    brightenings.
     """
 
     def __init__(
@@ -36,6 +59,7 @@ class Scene:
         schedule: Schedule,
         flares: bool,
         precursors: float,
+        gathering: Gathering,
         quiet: bool = False,
     ) -> None:
         self._look = look
@@ -47,6 +71,7 @@ class Scene:
         # In about two thirds of the observations precursors become more frequent towards onset (paper Fig. 17).
         self.rising = bool(random.random() < 2 / 3)
         share = random.uniform(2.0, 2.8) if self.rising else random.uniform(0.1, 0.8)
+        self._gathering = gathering
         self._share = precursors * share if flares else 0.0
         self._flares = flares
         extent = np.array([(schedule.steps - 1) * ARCSEC_PER_STEP, (schedule.slit - 1) * schedule.pixel])
@@ -82,7 +107,7 @@ class Scene:
         if self._share == 0:
             return np.zeros(len(x))
         far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
-        place = EVERYWHERE + (1 - EVERYWHERE) * np.exp(-far2 / (2 * FOOTPOINT**2))
+        place = self._gathering.share(far2)
         moment = 0.25 + 0.75 * self._nearness(time) if self.rising else 0.7
         return np.where(time < onset, np.clip(self._share * place * moment, 0, 0.97), 0.0)
 

@@ -18,6 +18,7 @@ from preflare.sun.simulation.look import Look
 from preflare.sun.simulation.profiles import Atom
 from preflare.sun.simulation.programme import SHORTEST_SLIT, Programme, Schedule
 from preflare.sun.simulation.recording import LOOK, REGION, SCHEDULE, Recording, identity
+from preflare.sun.simulation.scene import Gathering
 from preflare.sun.window import Window
 
 
@@ -25,10 +26,10 @@ class Simulation:
     """Observations with the identities of the catalog and origin "simulation" (a ``Source``).
 
     seed: of every random number. precursors: factor on how often PF observations show precursors; at 0 AR and PF
-    are one distribution. confounder: by how many standard deviations PF observations lie closer to disc centre than
-    AR observations, which has nothing to do with flares. spectra: how many the analysis windows are to hold, in all
-    (half of them AR) or by class, as near as slits of whole pixels come to it; None: as many as the programme says.
-    observations: names of those wanted, None for all;
+    are one distribution. gathering: where they are. confounder: by how many standard deviations PF observations lie
+    closer to disc centre than AR observations, which has nothing to do with flares. spectra: how many the analysis
+    windows are to hold, in all (half of them AR) or by class, as near as slits of whole pixels come to it; None: as
+    many as the programme says. observations: names of those wanted, None for all;
     each is the same either way. format: "shards", or "fits" where ingest is to write level-2 files instead.
     Raises ConfigError for a number that cannot be meant, and for an observation that is not in the catalog.
     """
@@ -37,6 +38,7 @@ class Simulation:
         self,
         seed: int,
         precursors: float,
+        gathering: Gathering,
         confounder: float,
         spectra: int | Mapping[str, int] | None,
         format: str,
@@ -58,6 +60,7 @@ class Simulation:
             raise ConfigError("The simulated Sun has flares of its own; leave out window.onset and window.end.")
         self.seed = seed
         self.precursors = float(precursors)
+        self.gathering = gathering
         self.confounder = float(confounder)
         self.spectra = _by_class(spectra)
         self.format = format

@@ -4,11 +4,12 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from preflare.errors import ConfigError
 from preflare.sun.simulation.look import Look
 from preflare.sun.simulation.precursor import Precursor
 from preflare.sun.simulation.profiles import Shapes
 from preflare.sun.simulation.programme import Schedule
-from preflare.sun.simulation.scene import LEAD, Scene
+from preflare.sun.simulation.scene import LEAD, Gathering, Scene
 
 PLAN = Schedule(onset=4000.0, peak=4300.0, end=5000.0, steps=8, slit=30, cadence=16.0, exposure=8.0, pixel=2.0)
 LOOK = Look(
@@ -17,8 +18,11 @@ LOOK = Look(
 )  # fmt: skip
 
 
+GATHERING = Gathering(reach=14.0, everywhere=0.6)
+
+
 def scene(seed: int, flares: bool = True, precursors: float = 1.0) -> Scene:
-    return Scene(np.random.default_rng(seed), LOOK, PLAN, flares, precursors)
+    return Scene(np.random.default_rng(seed), LOOK, PLAN, flares, precursors, GATHERING)
 
 
 def places(seed: int, count: int, first: float, last: float) -> np.ndarray:
@@ -41,7 +45,9 @@ def test_without_precursors_a_region_about_to_flare_is_like_any_other() -> None:
     # Both are pointed at what is active in the middle of their windows, which here are one.
     plan = replace(PLAN, onset=LEAD)
     where = places(2, 2000, 0, plan.onset)
-    null, calm = (Scene(np.random.default_rng(2), LOOK, plan, flares, 0.0).shapes(*where) for flares in (True, False))
+    null, calm = (
+        Scene(np.random.default_rng(2), LOOK, plan, flares, 0.0, GATHERING).shapes(*where) for flares in (True, False)
+    )
     assert equal(null[0], calm[0]) and equal(null[1], calm[1])
     assert not null[2].any() and not calm[2].any()
 
@@ -109,7 +115,9 @@ def test_regions_of_either_kind_have_brightenings_that_look_like_precursors(flar
     covered, seen = [], Counter[str]()
     for seed in range(60):
         restless, calm = (
-            Scene(np.random.default_rng(seed), replace(LOOK, unrest=unrest), PLAN, flares, 0.0).shapes(*where)[1]
+            Scene(np.random.default_rng(seed), replace(LOOK, unrest=unrest), PLAN, flares, 0.0, GATHERING).shapes(
+                *where
+            )[1]
             for unrest in (0.3, 0.0)
         )
         changed = {f.name: getattr(restless, f.name) != getattr(calm, f.name) for f in fields(Shapes)}
@@ -127,3 +135,28 @@ def test_regions_of_either_kind_have_brightenings_that_look_like_precursors(flar
         "asymmetry",
         "reversal",
     }
+
+
+def test_precursors_gather_as_told() -> None:
+    """At the footpoint as often as they do anyhow; one reach away by the Gaussian; far away as often as everywhere."""
+    rare = replace(PLAN, onset=1e9)  # so far from the onset that nothing is clipped
+    suns = [
+        Scene(np.random.default_rng(3), LOOK, rare, True, 0.1, Gathering(reach=5.0, everywhere=share))
+        for share in (0.2, 1.0)
+    ]
+    x, y = suns[0].footpoint[0] + np.array([0.0, 5.0, 0.0, 500.0]), suns[0].footpoint[1] + np.array([0, 0, 5.0, 500.0])
+    gathered, alike = (sun.share(x, y, np.zeros(4)) for sun in suns)
+    one = 0.2 + 0.8 * np.exp(-0.5)
+    np.testing.assert_allclose(gathered / alike, [1.0, one, one, 0.2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("reach", "everywhere", "said"),
+    [
+        (0, 0.5, "simulation.gathering.reach is 0, expected a number of arcsec above 0"),
+        (5, 1.5, "gathering.everywhere"),
+    ],
+)
+def test_a_gathering_that_cannot_be_is_refused(reach: float, everywhere: float, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Gathering(reach, everywhere)
