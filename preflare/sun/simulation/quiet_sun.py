@@ -18,7 +18,7 @@ FIRST = datetime(2014, 1, 1, tzinfo=UTC)
 APART = 7
 OBSID = 3_600_000_000
 # There are no precursors.
-NOWHERE = Gathering(reach=1.0, everywhere=0.0)
+NOWHERE = Gathering(reach=1.0, everywhere=0.0, strength=1.0)
 
 
 class QuietSun(Simulation):

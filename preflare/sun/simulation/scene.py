@@ -25,23 +25,34 @@ MIDDLE = 750.0  # s from the start of a window of 25 minutes
 
 @dataclass(frozen=True)
 class Gathering:
-    """Where precursors are: most frequent at the footpoint of the flare that comes.
+    """Where precursors are: most frequent, and strongest, at the footpoint of the flare that comes.
 
     reach: arcsec over which they thin out around it. everywhere: how frequent they are far from it, as a share of how
-    frequent at it: 1 does not gather them. Raises ConfigError for values that cannot be meant.
+    frequent at it: 1 does not gather them. strength: how strong they are at it, in units of far from it.
+    Raises ConfigError for values that cannot be meant.
     """
 
     reach: float
     everywhere: float
+    strength: float
 
     def __post_init__(self) -> None:
         check_number("simulation.gathering.reach", self.reach, above=0, unit="arcsec")
         check_number("simulation.gathering.everywhere", self.everywhere, 0, 1)
+        check_number("simulation.gathering.strength", self.strength, 1)
 
     def share(self, far2: np.ndarray) -> np.ndarray:
         """How frequent they are, (n,), as a share of how frequent at the footpoint. far2: (n,) arcsec² from it."""
-        found: np.ndarray = self.everywhere + (1 - self.everywhere) * np.exp(-far2 / (2 * self.reach**2))
+        found: np.ndarray = self.everywhere + (1 - self.everywhere) * self._nearness(far2)
         return found
+
+    def force(self, far2: np.ndarray) -> np.ndarray:
+        """How strong they are, (n,), in units of far from the footpoint."""
+        found: np.ndarray = 1 + (self.strength - 1) * self._nearness(far2)
+        return found
+
+    def _nearness(self, far2: np.ndarray) -> np.ndarray:
+        return np.exp(-far2 / (2 * self.reach**2))
 
 
 class Scene:
@@ -91,7 +102,7 @@ class Scene:
         disturb(quiet, kind, weight)
         disturbed = quiet.take(np.arange(len(x)))
         kind, weight = self._heralds(x, y, time, self.share(x, y, time))
-        disturb(disturbed, kind, weight * self._force(time))
+        disturb(disturbed, kind, weight * self._force(time) * self._gathering.force(self._far2(x, y)))
         for shapes in (quiet, disturbed):
             self._flare(shapes, x, y, time)
         return quiet, disturbed, kind
@@ -106,14 +117,18 @@ class Scene:
         onset = self._schedule.onset
         if self._share == 0:
             return np.zeros(len(x))
-        far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
-        place = self._gathering.share(far2)
+        place = self._gathering.share(self._far2(x, y))
         moment = 0.25 + 0.75 * self._nearness(time) if self.rising else 0.7
         return np.where(time < onset, np.clip(self._share * place * moment, 0, 0.97), 0.0)
 
     def _force(self, time: np.ndarray) -> np.ndarray:
         """How strong precursors are, (n,): where they become more frequent they become stronger too."""
         return 0.4 + 2.0 * self._nearness(time) if self.rising else np.ones(len(time))
+
+    def _far2(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Squared distance from the footpoint, (n,) arcsec²."""
+        found: np.ndarray = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
+        return found
 
     def _nearness(self, time: np.ndarray) -> np.ndarray:
         """From 0, a window before the onset and earlier, to 1."""
@@ -175,8 +190,7 @@ class Scene:
         rise = np.clip(since / (plan.peak - plan.onset), 0, 1) ** 2
         decay = np.exp(-np.clip(time - plan.peak, 0, None) / (0.5 * (plan.end - plan.peak)))
         size = 3.0 + 9.0 * np.clip(since / (plan.end - plan.onset), 0, 1)
-        far2 = (x - self.footpoint[0]) ** 2 + (y - self.footpoint[1]) ** 2
-        heat = rise * decay * np.exp(-far2 / (2 * size**2))
+        heat = rise * decay * np.exp(-self._far2(x, y) / (2 * size**2))
         shapes.intensity += heat * (self._strength * INTENSITY * self._look.brightness - shapes.intensity)
         shapes.continuum *= 1 + 1.5 * heat
         shapes.width *= 1 + 0.9 * heat

@@ -18,7 +18,7 @@ LOOK = Look(
 )  # fmt: skip
 
 
-GATHERING = Gathering(reach=14.0, everywhere=0.6)
+GATHERING = Gathering(reach=14.0, everywhere=0.6, strength=1.0)
 
 
 def scene(seed: int, flares: bool = True, precursors: float = 1.0) -> Scene:
@@ -141,7 +141,7 @@ def test_precursors_gather_as_told() -> None:
     """At the footpoint as often as they do anyhow; one reach away by the Gaussian; far away as often as everywhere."""
     rare = replace(PLAN, onset=1e9)  # so far from the onset that nothing is clipped
     suns = [
-        Scene(np.random.default_rng(3), LOOK, rare, True, 0.1, Gathering(reach=5.0, everywhere=share))
+        Scene(np.random.default_rng(3), LOOK, rare, True, 0.1, Gathering(reach=5.0, everywhere=share, strength=1.0))
         for share in (0.2, 1.0)
     ]
     x, y = suns[0].footpoint[0] + np.array([0.0, 5.0, 0.0, 500.0]), suns[0].footpoint[1] + np.array([0, 0, 5.0, 500.0])
@@ -150,13 +150,30 @@ def test_precursors_gather_as_told() -> None:
     np.testing.assert_allclose(gathered / alike, [1.0, one, one, 0.2], rtol=1e-6)
 
 
+def test_precursors_are_strongest_where_they_gather() -> None:
+    """Two Suns alike but for the strength: the same spectra differ more from their quiet twins, near the footpoint."""
+    x, y = np.random.default_rng(4).uniform(-25, 25, (2, 4000))
+    weak, strong = (
+        Scene(np.random.default_rng(4), LOOK, PLAN, True, 1.0, Gathering(6.0, 0.6, strength)) for strength in (1.0, 3.0)
+    )
+    gain = []
+    for sun in (weak, strong):
+        quiet, disturbed, kind = sun.shapes(x, y, np.full(len(x), 3000.0))
+        gain.append(disturbed.subordinate - quiet.subordinate)
+    far = np.hypot(x - weak.footpoint[0], y - weak.footpoint[1])
+    near, away = (far < 3) & (kind > 0), (far > 20) & (kind > 0)
+    assert (gain[1] > gain[0])[near].all() and near.sum() > 10
+    np.testing.assert_allclose(gain[1][away], gain[0][away], rtol=0.02)
+
+
 @pytest.mark.parametrize(
-    ("reach", "everywhere", "said"),
+    ("values", "said"),
     [
-        (0, 0.5, "simulation.gathering.reach is 0, expected a number of arcsec above 0"),
-        (5, 1.5, "gathering.everywhere"),
+        ((0, 0.5, 1), "simulation.gathering.reach is 0, expected a number of arcsec above 0"),
+        ((5, 1.5, 1), "gathering.everywhere is 1.5"),
+        ((5, 0.5, 0.5), "gathering.strength is 0.5"),
     ],
 )
-def test_a_gathering_that_cannot_be_is_refused(reach: float, everywhere: float, said: str) -> None:
+def test_a_gathering_that_cannot_be_is_refused(values: tuple[float, float, float], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        Gathering(reach, everywhere)
+        Gathering(*values)
