@@ -230,7 +230,7 @@ def _shown_table(shown: Sequence[int], chosen: Sequence[Spectrogram], names: Seq
 def _claims(found: Kinds, samples: Sequence[Sample], origin: str) -> list[Claim]:
     said, put_in = f"Attributions fall into {len(found.names)} kinds: {', '.join(found.names)}.", ""
     if origin == "level2":
-        several = len({name.partition(" (")[0] for name in found.names}) > 1
+        several = len({name.partition(", ")[0] for name in found.names}) > 1
         verdict = Verdict.REPRODUCED if several else Verdict.NOT_REPRODUCED
     elif not samples or any(one.planted is None for one in samples):
         verdict = Verdict.NEEDS_REAL

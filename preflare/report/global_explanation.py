@@ -13,7 +13,7 @@ from preflare.sun.line import Line
 from preflare.sun.simulation.precursor import Precursor
 
 # Å: a core's centre is so near to it, its sides (where its peaks and wings lie) as near as the second; another
-# feature is so near to its wavelength.
+# feature is so near to its wavelength, unless it is a blend.
 CENTRE, SIDE, FEATURE = 0.2, 1.0, 0.16
 # Å to both sides of a narrow line, where what it is absorbed from is seen.
 BESIDE = 0.25
@@ -67,7 +67,8 @@ def histogram(sample: Sample) -> np.ndarray:
 def regions(line: Line) -> dict[str, np.ndarray]:
     """Name -> (wavelength,) bool: of each core its blue side, centre and red side, other features, and elsewhere.
 
-    No wavelength is in two: a feature takes it from a core's side, the nearest of two from each other.
+    No wavelength is in two: a feature takes it from a core's side, and of two features the one it is nearer to, by
+    how far they reach.
     """
     wavelength = line.wavelength
     owner = np.full(len(wavelength), "elsewhere", dtype=object)
@@ -76,10 +77,9 @@ def regions(line: Line) -> dict[str, np.ndarray]:
         owner[(away >= -SIDE) & (away < -CENTRE)] = f"{name}, blue side"
         owner[(away > CENTRE) & (away <= SIDE)] = f"{name}, red side"
         owner[np.abs(away) <= CENTRE] = f"{name}, centre"
-    places = np.array(list(line.features.values()))
-    if len(places):
-        away = np.abs(wavelength[:, None] - places)
-        near = away.min(axis=1) <= FEATURE
+    if line.features:
+        away = line.away(wavelength, FEATURE)
+        near = away.min(axis=1) <= 1
         owner[near] = np.array(list(line.features), dtype=object)[away.argmin(axis=1)][near]
     named = sorted({str(name) for name in owner} - {"elsewhere"}, key=lambda name: wavelength[owner == name].min())
     return {name: owner == name for name in (*named, "elsewhere")}

@@ -1,5 +1,6 @@
 """Maxima, regions and planted places by hand and by slow loops."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,12 @@ def test_every_wavelength_has_one_region(line: Line) -> None:
     assert line.wavelength[found["triplet"]].max() < line.wavelength[found["Mn I"]].min()
     assert list(found)[:4] == ["k, blue side", "k, centre", "k, red side", "triplet"]
     assert list(found)[-1] == "elsewhere"
+    # The blend of two lines in emission reaches beyond 2798.937 Å, which is nearer to the narrow Mn I than 0.16 Å.
+    triplet, manganese = (line.wavelength[found[name]] for name in ("triplet", "Mn I"))
+    assert triplet.min() == pytest.approx(2798.5, abs=0.05) and triplet.max() == pytest.approx(2798.985, abs=0.01)
+    assert manganese.min() > 2799.0 and 2799.09 + 0.16 >= manganese.max()
+    narrow = global_explanation.regions(replace(line, blends={}))
+    assert line.wavelength[narrow["triplet"]].max() < 2798.937 < line.wavelength[narrow["Mn I"]].max()
 
 
 def test_shares_of_regions_are_of_the_weight(line: Line) -> None:

@@ -52,6 +52,8 @@ def test_what_cannot_be_told_has_no_kind(line: Line) -> None:
         (2796.8, "k red wing"),
         (2803.0, "h blue wing"),
         (2798.8, "triplet"),
+        (2798.937, "triplet"),
+        (2799.09, "Mn I"),
         (2801.9, "Mn I (2)"),
         (2800.5, "2800.5 Å"),
     ],
@@ -65,7 +67,12 @@ def test_equal_names_are_told_apart(line: Line) -> None:
     broad = np.exp(-(((line.wavelength - 2798.77) / 1.5) ** 2))
     rows = np.repeat([bumps(line, 2798.77), broad], 10, axis=0)
     found = kinds.find([Sample("a", rows, None)], 2, line)
-    assert found.names == ("triplet", "triplet (2)")
+    assert found.names == ("triplet", "triplet, second kind")
+    assert [kinds.leading(name) for name in (*found.names, "Mn I (2) and k core, third kind")] == [
+        "triplet",
+        "triplet",
+        "Mn I (2)",
+    ]
 
 
 def test_no_more_kinds_than_different_rows(line: Line) -> None:
