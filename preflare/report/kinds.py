@@ -20,6 +20,8 @@ LIGHT, CORE, WING = 299_792.458, 20.0, 150.0
 NEAR, APART = 0.2, 0.4
 # Of the highest place, the share that makes another one worth naming.
 SECOND = 0.4
+# Spectra read at once.
+BLOCK = 50_000
 ORDINALS = ("", "second", "third", "fourth", "fifth", "sixth")
 
 
@@ -115,6 +117,22 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
 def leading(name: str) -> str:
     """Where a kind is highest: the first place in its name."""
     return name.partition(", ")[0].partition(" and ")[0]
+
+
+def carried(one: Explained, kinds: Kinds) -> np.ndarray:
+    """What spectra of each kind add to the mean score of a place's window, (kind, step, slit): of those that were
+    explained and are called PF."""
+    _, steps, pixels = one.cube.shape[:3]
+    index = one.in_window()
+    index = index[one.cube.rows("score", index) > CALLED]
+    total = np.zeros((len(kinds.names), steps * pixels))
+    for part in np.array_split(index, len(index) // BLOCK + 1):
+        score, kind = one.cube.rows("score", part), kinds.of(one.cube.rows("expected_gradients", part))
+        there = kind >= 0
+        np.add.at(total, (kind[there], part[there] % (steps * pixels)), score[there])
+    repeats = np.maximum(one.window().sum(axis=0), 1)
+    mean: np.ndarray = total.reshape(-1, steps, pixels) / repeats[:, None]
+    return mean
 
 
 def excess(found: np.ndarray, planted: np.ndarray) -> float:
