@@ -35,7 +35,13 @@ def test_the_section_says_who_rises(sweep: Path, tmp_path: Path, verb: Verb) -> 
     tau = {row[0][:2]: row[table["head"].index("tau")] for row in table["rows"]}
     assert tau["PF"] == "1.00"
     assert len(table["rows"]) == 6
-    assert len(record["tables"]["Averages and windows"]["rows"]) == 9
+    # All spectra of the toy are as bright, and its rasters lie in the last half hour.
+    rows = record["tables"]["Averages and windows"]["rows"]
+    assert [row[0] for row in rows] == ["clean and enhanced"] * 2 + ["all"] * 2
+    assert [row[1] for row in rows[:2]] == ["25 min", "25.2 min, all there is"]
+    assert any("no slit-jaw films were given" in warning for warning in record["warnings"])
+    outside = [row[table["head"].index("outside")] for row in table["rows"]]
+    assert outside[:3] == ["0%"] * 3 and all(1 < int(one.rstrip("%")) < 20 for one in outside[3:])
     assert [plot["name"] for plot in record["plots"]] == ["scores", "trends"]
     # The toy shards do not say what was planted: nothing is recovered from them.
     assert record["claims"][0]["truth"] == ""
@@ -47,6 +53,7 @@ def test_the_section_says_who_rises(sweep: Path, tmp_path: Path, verb: Verb) -> 
         ("average=mean", "average"),
         ("minutes=0", "minutes is 0, expected a number above 0"),
         ("data.root=nowhere", "is gone"),
+        ("images=nowhere", "There is no folder nowhere of images"),
     ],
 )
 def test_bad_input_is_refused(
