@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import label
-from scipy.stats import rankdata, spearmanr, zscore
+from scipy.stats import rankdata, zscore
 
 from preflare.report.explained import Explained
 from preflare.report.resampling import interval, p_value
@@ -122,8 +122,8 @@ def correlation(one: np.ndarray, other: np.ndarray, seed: int = 0) -> tuple[floa
         return np.nan, np.nan, np.nan, np.nan, len(one)
 
     def rank(places: np.ndarray) -> float:
-        a, b = one[places], other[places]
-        return float(spearmanr(a, b).statistic) if np.ptp(a) and np.ptp(b) else np.nan
+        a, b = rankdata(one[places]), rankdata(other[places])
+        return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) and np.ptp(b) else np.nan
 
     observed = rank(np.arange(len(one)))
     a, b = zscore(rankdata(one)), zscore(rankdata(other))
