@@ -9,7 +9,8 @@ import pytest
 
 from preflare.data.shard import Shard
 from preflare.explain.cube import Cube
-from preflare.report import section
+from preflare.report import brightenings, section
+from preflare.report.brightenings import Brightenings
 
 Verb = Callable[..., int]
 
@@ -45,6 +46,24 @@ def test_the_section_says_who_rises(sweep: Path, tmp_path: Path, verb: Verb) -> 
     assert [plot["name"] for plot in record["plots"]] == ["scores", "trends"]
     # The toy shards do not say what was planted: nothing is recovered from them.
     assert record["claims"][0]["truth"] == ""
+
+
+def test_the_section_says_what_the_raster_saw(
+    sweep: Path, tmp_path: Path, verb: Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    arguments = (f"sweep={sweep}", f"data.root={sweep.parent / 'shards'}", f"images={films}", "minutes=60")
+    assert verb("experiments/timelines", *arguments, f"output={tmp_path / 'none'}") == 0
+    record = section.read(tmp_path / "none")
+    assert any("Slit-jaw films show 0 of 3 PF observations" in warning for warning in record["warnings"])
+    monkeypatch.setattr(brightenings, "of", lambda one, _: Brightenings(one.name, 20, 7, 0.25, 0.1))
+    assert verb("experiments/timelines", *arguments, f"output={tmp_path / 'x'}") == 0
+    record = section.read(tmp_path / "x")
+    rows = record["tables"]["Brightenings in slit-jaw films"]["rows"]
+    assert [row[1:5] for row in rows] == [["20", "7", "25%", "10%"]] * 3
+    assert "Only 3 PF observations have brightenings" in record["claims"][-1]["found"]
+    assert record["claims"][-1]["verdict"] == "needs the real data"
 
 
 @pytest.mark.parametrize(
