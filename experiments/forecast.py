@@ -35,7 +35,7 @@ from preflare.figures.forecast import Watch
 from preflare.report import collection, explained, forecast, scores, timelines
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
-from preflare.report.forecast import Outcome
+from preflare.report.forecast import KNOWN, Outcome
 from preflare.report.section import Claim, Plot, Section, Verdict, remark
 from preflare.report.tables import Table
 from preflare.report.timelines import AVERAGES
@@ -43,10 +43,6 @@ from preflare.run import now
 from preflare.sun.line import Line
 from preflare.sun.observation import Label, instant
 
-# Of the sweep's held-out spectra, those nearer than the farthest twentieth are what the networks know.
-KNOWN = 0.95
-# Distances taken of each observation, so that long ones do not decide.
-DISTANCES = 1000
 FITS, CSV = "scores.fits", "scores.csv"
 
 
@@ -151,7 +147,7 @@ def make(
         Alarms(forecast.calibrate(watched, rate), forecast.leave_one_out(watched, rate))
         for watched in (by_rise, by_score)
     )
-    limit = known(others)
+    limit = forecast.known(others)
     distance = one.cube.read("distance")
     scored = np.isfinite(one.cube.read("score"))
     outside = float((distance[scored] > limit).mean())
@@ -204,17 +200,6 @@ def make(
         claims=_claims(rise, level, others),
         warnings=warnings,
     )
-
-
-def known(others: Sequence[Explained]) -> float:
-    """The distance from training that KNOWN of held-out spectra keep, each observation with as many."""
-    stream = np.random.default_rng(0)
-    found = []
-    for other in others:
-        inside = other.cube.read("distance")[other.window()]
-        inside = inside[np.isfinite(inside)]
-        found.append(stream.choice(inside, DISTANCES) if len(inside) else inside)
-    return float(np.quantile(np.concatenate(found), KNOWN))
 
 
 def watch(by: Ensemble, one: Explained, line: Line, window: float, limit: float, level: float) -> Watch:

@@ -24,7 +24,7 @@ from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.global_explanation import Planted
 from preflare.report.sample import Sample
-from preflare.report.section import Claim, Plot, Section, Verdict, judge, remark
+from preflare.report.section import Claim, Plot, Section, Verdict, judge, judge_real, remark
 from preflare.report.spectra import METHODS
 from preflare.report.tables import Table
 from preflare.sun.line import Line
@@ -104,14 +104,17 @@ def make(them: Sequence[Explained], line: Line, score: float, method: str, metal
         origin=origin,
         plots=plots,
         tables=tables,
-        claims=[_places(high, planted, line, origin), _proxy(everyone, line, metals, origin)],
+        claims=[*_places(high, planted, line, origin), _proxy(everyone, line, metals, origin)],
         warnings=[
             "Intervals and p-values are over observations, of which few have high scores: "
             f"{owners} hold all that is explained here.",
             "Maxima are of attributions as computed, neither smoothed nor shifted; a spectrum counts by the size of "
             "its maximum.",
             *(
-                ["Every kind put in shows some of the subordinate lines, too: maxima of other kinds hit them."]
+                [
+                    "Every kind put in shows some of the subordinate lines, too, and most kinds change most of a "
+                    "spectrum: that a maximum is on it says little, unless maxima of other kinds are there less often."
+                ]
                 * bool(planted)
             ),
         ],
@@ -189,10 +192,10 @@ def _regions(them: Sequence[Explained], line: Line, score: float, method: str) -
 def _planted(planted: Sequence[Planted]) -> Table:
     rows = []
     for one in planted:
-        others = f"{one.others:.0%}" if np.isfinite(one.others) else ""
-        shown = (f"{one.hits:.0%}", f"{one.anywhere:.0%}", f"{one.p:.4f}", others)
+        others = (f"{one.others:.0%}", f"{one.p_others:.4f}") if np.isfinite(one.others) else ("", "")
+        shown = (f"{one.hits:.0%}", f"{one.anywhere:.0%}", f"{one.p:.4f}", *others)
         rows.append((one.kind, f"{one.spectra:,}", str(one.observations), *shown))
-    head = ("kind", "spectra", "observations", "on what changed", "by chance", "p", "maxima of other kinds")
+    head = ("kind", "spectra", "observations", "on what changed", "by chance", "p", "maxima of other kinds", "p")
     return Table(head, tuple(rows))
 
 
@@ -210,21 +213,46 @@ def _metals(everyone: Sample, line: Line, metals: Sequence[str]) -> Table:
     return Table(("", "level or depth, with intensity", "attribution, with intensity"), tuple(rows))
 
 
-def _places(high: Sample, planted: Sequence[Planted], line: Line, origin: str) -> Claim:
+def _places(high: Sample, planted: Sequence[Planted], line: Line, origin: str) -> list[Claim]:
+    """What is above chance; with a truth, one claim of the kinds found again and one of those that are not."""
+    paper, said = (
+        "Sect. 8.3, Fig. 16",
+        "High scores rest on the cores and either side of them, the triplet and metallic lines",
+    )
     named = [one for one in found_in.by_region(high, line) if one.region != "elsewhere"]
     above = [one.region for one in named if one.low > one.chance]
     found = f"Above chance: {', '.join(above) or 'none'}."
-    truth, good = "", len(above) > 0
-    if planted:
-        known = [one for one in planted[1:] if one.p < CHANCE]
-        found += (
-            f" {planted[0].hits:.0%} of maxima are on wavelengths that the precursor changed (p = {planted[0].p:.4f}), "
-            f"above chance for {', '.join(one.kind for one in known) or 'no kind'}."
+    if not planted:
+        return [Claim(paper, f"{said}.", found, "", judge_real(origin, len(above) > 0))]
+    found += (
+        f" {planted[0].hits:.0%} of maxima are on wavelengths that the precursor changed, anywhere would be "
+        f"{planted[0].anywhere:.0%} (p = {planted[0].p:.4f})."
+    )
+    good = found_in.recovered(planted, CHANCE)
+    known = [one for one in planted[1:] if np.isfinite(one.p_others)]
+    claims = []
+    for names, verdict, words in (
+        (good, Verdict.RECOVERS, "more often than"),
+        ([one.kind for one in known if one.kind not in good], Verdict.DOES_NOT, "no more often than"),
+        ([one.kind for one in planted[1:] if one not in known], Verdict.NEEDS_REAL, "with too few to compare with of"),
+    ):
+        of = [one for one in planted if one.kind in names]
+        each = ", ".join(
+            f"{one.kind} {one.hits:.0%}" + (f" against {one.others:.0%}" if np.isfinite(one.others) else "")
+            for one in of
         )
-        truth = f"{planted[0].anywhere:.0%} of the wavelengths of these spectra changed"
-        good = planted[0].p < 0.01
-    claim = "High scores rest on the cores and either side of them, the triplet and metallic lines."
-    return Claim("Sect. 8.3, Fig. 16", claim, found, truth, judge(origin, good))
+        if of:
+            claims.append(
+                Claim(
+                    paper,
+                    f"{said} (kinds put in: {', '.join(names)}).",
+                    f"{found} Maxima of these kinds are on what they changed {words} maxima of other kinds of the same "
+                    f"observations: {each}.",
+                    ", ".join(f"{one.kind} changed {one.anywhere:.0%} of the wavelengths" for one in of),
+                    verdict,
+                )
+            )
+    return claims
 
 
 def _proxy(everyone: Sample, line: Line, metals: Sequence[str], origin: str) -> Claim:

@@ -97,10 +97,7 @@ def make(them: Sequence[Explained], line: Line, tolerance: float) -> Section:
         name="slits",
         title="Slits",
         paper="Sect. 8.2, Figs. 14, D.1 and D.2",
-        lead=f"In {main_one.aligned} of {main_one.slits} slits of {len(pf)} PF observations the pixel of the highest "
-        f"mean attribution before the flare lies within {tolerance:g} arcsec of the brightest pixel of the flare: "
-        f"that is {main_one.share:.0%} in the mean of observations, where chance gives {main_one.shifted:.0%} (p = "
-        f"{main_one.p_shifted:.3f}).",
+        lead=_lead(main_one, pf, tolerance),
         origin=origin,
         plots=[*_maps(everything, tolerance, limit, note), _alignment(pf, measured, predictors, tolerance, note)],
         tables={
@@ -112,9 +109,28 @@ def make(them: Sequence[Explained], line: Line, tolerance: float) -> Section:
             "The mean of an attribution over wavelength says no more than the network's answer: by completeness it is "
             f"the log-odds less their mean over baselines, over the number of wavelengths (correlation {far:.3f} or "
             "more in every observation). So every scored spectrum has one here, explained or not.",
+            f"Slits shorter than {alignment.LONG:g} tolerances are left out at each: chance alone would align half of "
+            "such a slit or more.",
             "Overexposed spectra count as the brightest of their observation. They have no score: grey in the maps.",
         ],
         gallery=_gallery(everything, tolerance, limit),
+    )
+
+
+def _lead(found: Alignment, pf: Sequence[Seen], tolerance: float) -> str:
+    long = f"{alignment.LONG * tolerance:g} arcsec"
+    if not found.slits:
+        return (
+            f"None of {found.short} slits of {len(pf)} PF observations that saw the flare is {long} long: within "
+            f"{tolerance:g} arcsec, chance alone would align most of them."
+        )
+    counted = sum(any(pair.is_long(tolerance) for pair in one.pairs[ATTRIBUTION]) for one in pf)
+    return (
+        f"In {found.aligned} of {found.slits} slits of {counted} PF observations the pixel of the highest mean "
+        f"attribution before the flare lies within {tolerance:g} arcsec of the brightest pixel of the flare: that is "
+        f"{found.share:.0%} in the mean of observations, where chance gives {found.shifted:.0%} (p = "
+        f"{found.p_shifted:.3f}). Left out are {found.short} slits shorter than {long}, on which chance alone would "
+        "align most."
     )
 
 
@@ -268,17 +284,34 @@ def _table(measured: dict[str, dict[float, Alignment]], predictors: Sequence[str
                     name,
                     f"{reach:g}",
                     f"{one.aligned} of {one.slits}",
-                    f"{one.share:.0%} ({one.interval[0]:.0%} to {one.interval[1]:.0%})",
-                    f"{one.shifted:.0%}",
-                    f"{one.p_shifted:.4f}",
-                    f"{one.paired:.0%}",
-                    f"{one.p_paired:.4f}",
-                    f"{one.rank:.2f}",
-                    f"{one.p_rank:.4f}",
+                    str(one.short),
+                    f"{_percent(one.share)} ({one.interval[0]:.0%} to {one.interval[1]:.0%})" if one.slits else "",
+                    _percent(one.shifted),
+                    _number(one.p_shifted, 4),
+                    _percent(one.paired),
+                    _number(one.p_paired, 4),
+                    _number(one.rank, 2),
+                    _number(one.p_rank, 4),
                 )
             )
-    head = ("what leads", "within (arcsec)", "slits aligned", "share of an observation's", "by shifts", "p")
+    head = (
+        "what leads",
+        "within (arcsec)",
+        "slits aligned",
+        "too short",
+        "share of an observation's",
+        "by shifts",
+        "p",
+    )
     return Table((*head, "by other observations", "p", "rank of the flare's pixel", "p"), tuple(rows))
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0%}" if np.isfinite(value) else ""
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else ""
 
 
 def _observations(pf: Sequence[Seen], predictors: Sequence[str], tolerance: float) -> Table:
@@ -299,8 +332,8 @@ def _observations(pf: Sequence[Seen], predictors: Sequence[str], tolerance: floa
                 seen.one.shard.header.flare_class,
                 f"{len(mine)} of {len(seen.slits)}",
                 f"{first.along[-1]:.0f}",
-                *(f"{float(share[0]):.0%}" if len(mine) else "" for share, _ in shares),
-                f"{float(shares[0][1][0]):.0%}" if len(mine) else "",
+                *(_percent(float(share[0])) for share, _ in shares),
+                _percent(float(shares[0][1][0])),
                 f"{min(off):.1f}" if off and np.isfinite(min(off)) else "",
             )
         )
@@ -315,9 +348,9 @@ def _claim(pf: Sequence[Seen], measured: dict[str, dict[float, Alignment]], tole
     )
     more = (by_attribution - by_light)[np.isfinite(by_attribution - by_light)]
     said = (
-        f"{found.aligned} of {found.slits} ({found.aligned / found.slits:.0%}) within {tolerance:g} arcsec; mean of "
-        f"observations {found.share:.0%}, by chance {found.shifted:.0%} (shifts, p = {found.p_shifted:.4f}) and "
-        f"{found.paired:.0%} (other observations, p = {found.p_paired:.4f})."
+        f"{found.aligned} of {found.slits} ({found.aligned / max(found.slits, 1):.0%}) within {tolerance:g} arcsec; "
+        f"mean of observations {found.share:.0%}, by chance {found.shifted:.0%} (shifts, p = {found.p_shifted:.4f}) "
+        f"and {found.paired:.0%} (other observations, p = {found.p_paired:.4f})."
     )
     if len(more):
         low, high = interval(len(more), lambda drawn: float(more[drawn].mean()))
@@ -327,11 +360,13 @@ def _claim(pf: Sequence[Seen], measured: dict[str, dict[float, Alignment]], tole
             f"{beyond.share:.0%} (p = {beyond.p_shifted:.4f})."
         )
     good, put_in = beats_chance(found), ""
-    verdict = Verdict.REPRODUCED if good else Verdict.NOT_REPRODUCED
+    if not found.slits:
+        said = f"No slit of {found.short} is {alignment.LONG * tolerance:g} arcsec long."
+    verdict = Verdict.REPRODUCED if good else Verdict.NOT_REPRODUCED if found.slits else Verdict.NEEDS_REAL
     if origin != "level2":
         planted = measured[PLANTED][tolerance] if PLANTED in measured else None
         verdict = Verdict.RECOVERS if good else Verdict.DOES_NOT
-        if planted is None or not beats_chance(planted):
+        if not found.slits or planted is None or not beats_chance(planted):
             # Where even what was put in does not lead to the flare, there is nothing to find.
             verdict = Verdict.NEEDS_REAL
         if planted is not None and not planted.slits:

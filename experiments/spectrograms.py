@@ -4,7 +4,7 @@ python experiments/spectrograms.py sweep=runs/paper_splits
 python experiments/spectrograms.py sweep=runs/paper_splits gallery=500       more to browse
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.kinds import Kinds, Sample
 from preflare.report.section import Claim, Item, Plot, Section, Verdict, remark
-from preflare.report.spectrograms import Spectrogram
+from preflare.report.spectrograms import Place, Spectrogram
 from preflare.report.tables import Table
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
@@ -78,10 +78,12 @@ def make(them: Sequence[Explained], line: Line, most: int, groups: int) -> Secti
     samples = [kinds.sample(one) for one in them if one.label is Label.PF]
     found = kinds.find(samples, groups, line)
     belongs = found.of(np.array([one.mean for one in made]))
-    shown = choose(made, belongs, SHOWN)
-    names = [found.names[kind] if kind >= 0 else "nothing explained" for kind in belongs.tolist()]
+    carried = {one.name: kinds.carried(one, found) for one in them if one.label is Label.PF}
+    shown = choose(ranked, carried, found, SHOWN)
+    names = _named(found, belongs.tolist())
     limit = scale(made)
-    chosen = [made[place] for place in shown]
+    chosen = spectrograms.cut([ranked[place] for place, _ in shown])
+    of_chosen = _named(found, [kind for _, kind in shown])
     pf = sum(one.place.one.label is Label.PF for one in made)
     partly = any(len(one.cube.explained()) < int(np.isfinite(one.cube.read("score")).sum()) for one in them)
     return Section(
@@ -91,15 +93,15 @@ def make(them: Sequence[Explained], line: Line, most: int, groups: int) -> Secti
         lead=f"{len(ranked):,} spectrograms (pixels of the slit at each step) by the mean score of their window. "
         f"Of the highest {len(made)}, {pf} are PF and {len(made) - pf} AR; they are in the gallery below. What speaks "
         f"for PF in {sum(len(one.rows) for one in samples):,} single spectra falls into {len(found.names)} kinds: "
-        f"{', '.join(found.names)}.",
+        f"{'; '.join(found.names)}.",
         origin=origin,
         plots=[
-            _spectrograms(chosen, [names[place] for place in shown], line, limit, note),
+            _spectrograms(chosen, of_chosen, line, limit, note),
             *_singles(chosen, line, limit, note),
         ],
         tables={
             "Kinds by attribution": _kinds_table(found, samples, belongs),
-            "Spectrograms shown": _shown_table(shown, chosen, [names[place] for place in shown]),
+            "Spectrograms shown": _shown_table([place for place, _ in shown], chosen, of_chosen),
         },
         claims=_claims(found, samples, origin),
         warnings=["Only a sample of the spectra was explained: the rest of a spectrogram stays white."]
@@ -109,26 +111,40 @@ def make(them: Sequence[Explained], line: Line, most: int, groups: int) -> Secti
     )
 
 
-def choose(made: Sequence[Spectrogram], belongs: np.ndarray, most: int) -> list[int]:
-    """Places of the highest ranked PF spectrogram of each kind, of an observation not yet shown where there is one;
-    the highest ranked of all if no PF one has a kind."""
-    chosen: list[int] = []
-    for kind in dict.fromkeys(belongs.tolist()):
-        mine = [
-            place
-            for place in np.flatnonzero(belongs == kind).tolist()
-            if kind >= 0 and made[place].place.one.label is Label.PF
-        ]
-        names = {made[place].place.one.name for place in chosen}
-        fresh = [place for place in mine if made[place].place.one.name not in names]
-        chosen += (fresh or mine)[:1]
-    return sorted(chosen)[:most] or list(range(min(most, len(made))))
+def choose(
+    ranked: Sequence[Place], carried: Mapping[str, np.ndarray], found: Kinds, most: int
+) -> list[tuple[int, int]]:
+    """The spectrograms shown, as (place in the ranking, kind), by rank: the highest of all without a kind.
+
+    Of each place in the spectrum where kinds are highest, the PF spectrogram to whose score they add most, of an
+    observation not yet shown where there is one; then of single kinds not yet shown. carried: by name of the
+    observation, as ``kinds.carried``.
+    """
+    pf = [number for number, place in enumerate(ranked) if place.one.label is Label.PF]
+    adds = np.array([carried[ranked[number].one.name][:, ranked[number].step, ranked[number].pixel] for number in pf])
+    lead = [kinds.leading(name) for name in found.names]
+    groups = [[kind for kind, name in enumerate(lead) if name == one] for one in dict.fromkeys(lead)]
+    chosen: dict[int, int] = {}
+    for group in [*groups, *([kind] for kind in range(len(lead)))]:
+        if len(chosen) == most or not pf or set(group) <= set(chosen.values()):
+            continue
+        names = {ranked[number].one.name for number in chosen}
+        fresh = np.array([ranked[number].one.name not in names for number in pf])
+        added = adds[:, group].sum(axis=1)
+        best = int(np.argmax(np.where(fresh, added, 0) if added[fresh].any() else added))
+        if added[best] and pf[best] not in chosen:
+            chosen[pf[best]] = group[int(np.argmax(adds[best, group]))]
+    return sorted(chosen.items()) or [(number, -1) for number in range(min(most, len(ranked)))]
 
 
 def scale(made: Sequence[Spectrogram]) -> float:
     """The 99th percentile of the size of all attributions: the end of the one colour scale."""
     values = np.concatenate([np.abs(one.attribution[np.isfinite(one.attribution)]) for one in made])
     return float(np.quantile(values, 0.99)) or 1.0 if len(values) else 1.0
+
+
+def _named(found: Kinds, which: Sequence[int]) -> list[str]:
+    return [found.names[kind] if kind >= 0 else "nothing explained" for kind in which]
 
 
 def title_of(kind: int) -> str:
@@ -167,7 +183,8 @@ def _spectrograms(chosen: Sequence[Spectrogram], names: Sequence[str], line: Lin
     return Plot(
         "spectrograms",
         "Spectrograms of different kinds",
-        f"The highest ranked PF spectrogram of each kind. {told}. Above, each spectrum by its maximum (dark is bright) "
+        f"For places in the spectrum where attributions are highest, the PF spectrogram to whose score they add most. "
+        f"{told}. Above, each spectrum by its maximum (dark is bright) "
         f"and the score (line); below, attributions on one scale of ±{limit:.2g}. The arrow marks the spectrum of the "
         "next figure.",
         figure.draw(panels, line.wavelength, limit, _marks(line), note),
@@ -228,9 +245,9 @@ def _shown_table(shown: Sequence[int], chosen: Sequence[Spectrogram], names: Seq
 
 
 def _claims(found: Kinds, samples: Sequence[Sample], origin: str) -> list[Claim]:
-    said, put_in = f"Attributions fall into {len(found.names)} kinds: {', '.join(found.names)}.", ""
+    said, put_in = f"Attributions fall into {len(found.names)} kinds: {'; '.join(found.names)}.", ""
     if origin == "level2":
-        several = len({name.partition(" (")[0] for name in found.names}) > 1
+        several = len({name.partition(", ")[0] for name in found.names}) > 1
         verdict = Verdict.REPRODUCED if several else Verdict.NOT_REPRODUCED
     elif not samples or any(one.planted is None for one in samples):
         verdict = Verdict.NEEDS_REAL

@@ -2,11 +2,12 @@
 
 python experiments/timelines.py sweep=runs/paper_splits                 the 25 minutes of the paper
 python experiments/timelines.py sweep=runs/paper_splits minutes=60      a longer way, where the shards have it
+python experiments/timelines.py sweep=runs/paper_splits images=DIR      what of the slit-jaw films the raster saw
 
 The pictures are on a grid of seconds, as in the paper; the statistics are of rasters as measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,16 @@ from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice, check_number
 from preflare.command import verb
+from preflare.errors import RunError
 from preflare.figures import style
 from preflare.figures import timelines as timelines_figure
 from preflare.figures import trends as trends_figure
 from preflare.figures.timelines import Rows
-from preflare.report import explained, published, timelines
+from preflare.report import brightenings, explained, forecast, published, timelines
+from preflare.report.brightenings import Brightenings
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
-from preflare.report.section import Claim, Plot, Section, judge, remark
+from preflare.report.section import Claim, Plot, Section, judge, judge_real, remark
 from preflare.report.tables import Table
 from preflare.report.timelines import AVERAGES, Timeline
 from preflare.report.trends import Trend
@@ -48,6 +51,7 @@ class Config:
     sweep: str = MISSING
     average: str = MISSING
     minutes: Any = MISSING
+    images: str | None = None
     data: Data = field(default_factory=Data)
     output: str = MISSING
 
@@ -57,27 +61,37 @@ def main(config: DictConfig) -> None:
     """Average the rasters, find trends, draw and tell."""
     average = str(check_choice("average", config.average, AVERAGES))
     window = check_number("minutes", config.minutes, above=0)
+    films = Path(config.images) if config.images else None
+    if films is not None and not films.is_dir():
+        raise RunError(f"There is no folder {films} of images. Leave images= out, or correct it.")
     line, them = explained.of_sweep(Path(config.sweep), config.data.root)
     inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
-    conclude(config, inputs, lambda: make(them, line, average, window))
+    conclude(config, inputs, lambda: make(them, line, average, window, films))
 
 
-def make(them: Sequence[Explained], line: Line, average: str, window: float) -> Section:
+def make(them: Sequence[Explained], line: Line, average: str, window: float, films: Path | None) -> Section:
     """The section."""
     origin = them[0].shard.header.origin
     note = remark(origin)
-    whole = [timelines.timeline(one, line, average) for one in them]
-    ways = [one.within(-window) for one in whole]
+    by_average = {name: [timelines.timeline(one, line, name) for one in them] for name in AVERAGES}
+    ways = [one.within(-window) for one in by_average[average]]
     trends = [one.trend() for one in ways]
-    far = [float(np.nanmean(one.cube.read("distance"))) for one in them]
+    limit = forecast.known(them)
+    unlike = [forecast.outside(one, limit) for one in them]
     pf = np.array([one.label is Label.PF for one in ways])
     rise = np.zeros(len(ways), dtype=bool)
     rise[pf] = timelines.rising([one for one, flares in zip(trends, pf, strict=True) if flares])
     rise[~pf] = timelines.rising([one for one, flares in zip(trends, pf, strict=True) if not flares])
     gap, p = timelines.difference(trends, [one.label for one in ways])
     strong = np.zeros(len(ways), dtype=bool)
-    strong[pf], between = timelines.regimes(np.array([np.nanmean(one.score) for one in ways])[pf])
+    strong[pf], between = timelines.regimes(levels(ways)[pf])
+    chance = timelines.one_group(int(np.isfinite(levels(ways)[pf]).sum()), between)
     truth = planted(them)
+    seen_by_films = (
+        []
+        if films is None
+        else [(place, found) for place, one in enumerate(them) if pf[place] and (found := brightenings.of(one, films))]
+    )
     seen = (
         "members that did not train on them"
         if not any(one.cube.attributes["seen"] for one in them)
@@ -88,26 +102,45 @@ def make(them: Sequence[Explained], line: Line, average: str, window: float) -> 
         title="Timelines",
         paper="Sects. 8.4 and 8.5, Fig. 17",
         lead=f"The mean score of {average} spectra of every raster over the last {window:g} minutes, judged by {seen}. "
-        f"Of {int(pf.sum())} PF observations {int(strong.sum())} are strong and {int(rise[pf].sum())} rise (of those "
-        f"called rising at most {timelines.CHANCE:.0%} by chance), of {int((~pf).sum())} AR {int(rise[~pf].sum())}. "
+        f"Of {int(pf.sum())} PF observations {int(rise[pf].sum())} rise (of those called rising at most "
+        f"{timelines.CHANCE:.0%} by chance), of {int((~pf).sum())} AR {int(rise[~pf].sum())}. "
+        f"{int(strong.sum())} PF are in the higher of two groups of mean scores, "
+        f"{'two regimes' if chance[2] < timelines.CHANCE else 'which one group would part into as well'} "
+        f"(p = {chance[2]:.3f}). "
         f"PF rise more than AR: mean tau higher by {gap:.2f}, p = {p:.3f} by permutation.",
         origin=origin,
-        plots=[_heat(ways, trends, rise, window, note), _slopes(ways, trends, rise, note)],
+        plots=[_heat(ways, trends, rise, unlike, window, note), _slopes(ways, trends, rise, note)],
         tables={
-            "Observations": _observations(ways, trends, rise, strong, far, truth),
-            "Averages and windows": _variants(them, line),
+            "Observations": _observations(ways, trends, rise, strong, unlike, truth),
+            "Averages and windows": _variants(by_average),
             "Strong and rising PF observations by mode and class": _groups(ways, strong, rise),
+            **({"Brightenings in slit-jaw films": _brightenings(seen_by_films, trends)} if seen_by_films else {}),
         },
-        claims=_claims(ways, strong, gap, p, truth, origin),
+        claims=[
+            *_claims(ways, strong, between, chance, gap, p, truth, origin),
+            *([_missed(seen_by_films, trends, origin)] if seen_by_films else []),
+        ],
         warnings=[
             "Absolute scores mean nothing between observations (paper Sect. 9); rises within one do.",
             "Statistics are of rasters as measured: on the interpolated grid of the picture, noise would rise or fall "
             "in most observations.",
-            "Strong are the PF observations of the higher of two groups of mean scores, which hold "
-            f"{between:.0%} of the variance between them; a trend needs rasters: with fewer than about ten only the "
-            "steepest is certain.",
+            "Strong are the PF observations of the higher of two groups of mean scores. A trend needs rasters: with "
+            "fewer than about ten only the steepest is certain.",
+            "Memory is of one raster to the next; where it is near 0.99, a series is as good as a random walk, and "
+            "only the comparison of classes tells of its rise.",
+            f"Outside is what lies farther from the training spectra than {forecast.KNOWN:.0%} of held-out spectra.",
+            *(
+                ["These cubes hold scores of clean spectra only: all are the clean ones (explain.py spectra=all)."]
+                * timelines.alike(by_average["all"], by_average["clean"])
+            ),
+            _looked(films, seen_by_films, int(pf.sum())),
         ],
     )
+
+
+def levels(ways: Sequence[Timeline]) -> np.ndarray:
+    """The mean score of each observation, (n,); NaN without a raster."""
+    return np.array([np.nanmean(one.score) if np.isfinite(one.score).any() else np.nan for one in ways])
 
 
 def planted(them: Sequence[Explained]) -> np.ndarray | None:
@@ -117,7 +150,14 @@ def planted(them: Sequence[Explained]) -> np.ndarray | None:
     return np.array([one.label is Label.PF and one.shard.header.settings["rising"] == 1 for one in them])
 
 
-def _heat(ways: Sequence[Timeline], trends: Sequence[Trend], rise: np.ndarray, window: float, note: str) -> Plot:
+def _heat(
+    ways: Sequence[Timeline],
+    trends: Sequence[Trend],
+    rise: np.ndarray,
+    unlike: Sequence[float],
+    window: float,
+    note: str,
+) -> Plot:
     minutes = np.arange(-60 * window, 0) / 60
     classes = {}
     for label in (Label.PF, Label.AR):
@@ -127,13 +167,15 @@ def _heat(ways: Sequence[Timeline], trends: Sequence[Trend], rise: np.ndarray, w
             [ways[place].name for place in places],
             np.array([timelines.on_grid(ways[place], minutes) for place in places]),
             rise[places],
+            [f"{unlike[place]:.0%}" if np.isfinite(unlike[place]) else "" for place in places],
         )
     return Plot(
         "scores",
         "Scores on the way to the flare",
         "Mean score of whole rasters on a grid of one second, linear between rasters; rows ordered by Kendall's tau "
         "of the rasters, those that rise in bold. Left as in the paper: a row's own maximum makes quiet rows look as "
-        "bright as strong ones; right on one scale.",
+        "bright as strong ones; right on one scale, with the share of each window's spectra outside what the networks "
+        "know.",
         timelines_figure.draw(classes, minutes, note),
     )
 
@@ -150,8 +192,8 @@ def _slopes(ways: Sequence[Timeline], trends: Sequence[Trend], rise: np.ndarray,
     return Plot(
         "trends",
         "Slopes and their certainty",
-        f"Theil-Sen slopes with 95% intervals (as if rasters were independent) and Kendall's tau; filled: rises, "
-        f"autocorrelation allowed for. The steepest is {ways[steep].name}: {trends[steep].slope:.4f} per minute.",
+        "Theil-Sen slopes with 95% intervals, none where rasters are too few, and Kendall's tau; filled: rises. "
+        f"All allow for autocorrelation. The steepest is {ways[steep].name}: {trends[steep].slope:.4f} per minute.",
         trends_figure.draw(
             [ways[place].name for place in order],
             of("slope"),
@@ -170,7 +212,7 @@ def _observations(
     trends: Sequence[Trend],
     rise: np.ndarray,
     strong: np.ndarray,
-    far: Sequence[float],
+    unlike: Sequence[float],
     truth: np.ndarray | None,
 ) -> Table:
     rows = []
@@ -182,75 +224,162 @@ def _observations(
                 one.flare_class,
                 str(found.count),
                 f"{np.nanmean(one.score):.3f}" if len(one.score) else "",
-                *(f"{value:.{digits}f}" for value, digits in ((found.tau, 2), (found.p, 3), (found.slope, 4))),
-                f"{found.low:.4f} to {found.high:.4f}",
-                f"{found.memory:.2f}",
+                *(_number(value, digits) for value, digits in ((found.tau, 2), (found.p, 3), (found.slope, 4))),
+                f"{found.low:.4f} to {found.high:.4f}" if np.isfinite(found.low) else "",
+                _number(found.memory, 2),
                 "yes" if rise[place] else "no",
                 "yes" if strong[place] else "no",
-                f"{far[place]:.1f}",
+                f"{unlike[place]:.0%}" if np.isfinite(unlike[place]) else "",
                 "" if truth is None else "yes" if truth[place] else "no",
             )
         )
     head = ("observation", "mode", "flare", "rasters", "mean score", "tau", "p", "slope/min", "its interval", "memory")
-    return Table((*head, "rises", "strong", "distance from training", "planted"), tuple(rows))
+    return Table((*head, "rises", "strong", "outside", "planted"), tuple(rows))
 
 
-def _variants(them: Sequence[Explained], line: Line) -> Table:
-    """The comparison of classes for every average and window."""
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else ""
+
+
+def _variants(by_average: Mapping[str, Sequence[Timeline]]) -> Table:
+    """The comparison of classes for every average and window that differs from those above it."""
     rows = []
-    for average in AVERAGES:
-        whole = [timelines.timeline(one, line, average) for one in them]
+    names = list(by_average)
+    for place, name in enumerate(names):
+        whole = by_average[name]
+        alike = [timelines.alike(whole, by_average[other]) for other in names]
+        if any(alike[:place]):
+            continue
+        title = " and ".join(other for other, same in zip(names, alike, strict=True) if same)
         labels = [one.label for one in whole]
-        for title, first in [*((f"{minutes} min", -float(minutes)) for minutes in WINDOWS), ("all before", -np.inf)]:
+        for window, first in timelines.windows(whole, WINDOWS):
             found = [one.within(first).trend() for one in whole]
             gap, p = timelines.difference(found, labels)
             counts = [
                 int(timelines.rising([one for one, mine in zip(found, labels, strict=True) if mine is label]).sum())
                 for label in (Label.PF, Label.AR)
             ]
-            rows.append((average, title, *map(str, counts), f"{gap:.2f}", f"{p:.3f}"))
+            rows.append((title, window, *map(str, counts), _number(gap, 2), _number(p, 3)))
     return Table(("average", "window", "PF rising", "AR rising", "tau PF - AR", "p"), tuple(rows))
 
 
 def _groups(ways: Sequence[Timeline], strong: np.ndarray, rise: np.ndarray) -> Table:
-    pf = [place for place, one in enumerate(ways) if one.label is Label.PF]
+    """Counts of one group and the other, with p of Fisher's exact test; means of scores, with p by permutation."""
+    pf = np.array([one.label is Label.PF for one in ways])
+    mine = [one for one in ways if one.label is Label.PF]
+    score = levels(mine)
+    (hits, rasters), (others, stares) = published.STRONG_RASTERS, published.STRONG_STARES
+    counts = (hits, rasters - hits, others, stares - others)
+    paper = timelines.apart(np.repeat([True, False, True, False], counts), np.arange(sum(counts)) < rasters)
     rows = []
-    for title, belongs in (
-        ("rasters", lambda one: one.mode == "raster"),
-        ("sit-and-stares", lambda one: one.mode == "sit-and-stare"),
-        ("X flares", lambda one: one.flare_class.startswith("X")),
-        ("M flares", lambda one: one.flare_class.startswith("M")),
+    for title, group, theirs in (
+        (
+            "rasters, sit-and-stares",
+            np.array([one.mode == "raster" for one in mine]),
+            (f"{hits} of {rasters}, {others} of {stares}", f"{paper:.3f}"),
+        ),
+        ("X flares, M flares", np.array([one.flare_class.startswith("X") for one in mine]), ("", "")),
     ):
-        mine = [place for place in pf if belongs(ways[place])]
-        rows.append((title, str(len(mine)), str(int(strong[mine].sum())), str(int(rise[mine].sum()))))
-    return Table(("PF observations", "all", "strong", "rising"), tuple(rows))
+        cells = []
+        for holds in (strong[pf], rise[pf]):
+            sides = [f"{int(holds[side].sum())} of {int(side.sum())}" for side in (group, ~group)]
+            cells += [", ".join(sides), _number(timelines.apart(holds, group), 3)]
+        gap, p = timelines.shifted(score, group)
+        rows.append((title, *cells, f"{gap:+.2f}" if np.isfinite(gap) else "", _number(p, 3), *theirs))
+    head = ("PF observations", "strong", "p", "rising", "p", "mean score differs by", "p", "strong in the paper", "p")
+    return Table(head, tuple(rows))
+
+
+def _brightenings(found: Sequence[tuple[int, Brightenings]], trends: Sequence[Trend]) -> Table:
+    rows = [
+        (
+            one.name,
+            str(one.images),
+            str(one.count),
+            f"{one.inside:.0%}" if one.count else "",
+            f"{one.field:.0%}",
+            _number(trends[place].slope, 4),
+        )
+        for place, one in found
+    ]
+    head = ("PF observation", "images", "brightenings", "of their light inside the raster", "of the images inside it")
+    return Table((*head, "slope/min"), tuple(rows))
+
+
+def _looked(films: Path | None, found: Sequence[tuple[int, Brightenings]], pf: int) -> str:
+    """One sentence on the slit-jaw films."""
+    if films is None:
+        return (
+            "How much of the brightenings around it the raster saw is not told: no slit-jaw films were given "
+            "(images=DIR)."
+        )
+    return (
+        f"Slit-jaw films show {len(found)} of {pf} PF observations. A brightening is a patch of {brightenings.LEAST} "
+        f"or more pixels, in place and time, {brightenings.THRESHOLD:g} standard deviations above their medians."
+    )
+
+
+def _missed(found: Sequence[tuple[int, Brightenings]], trends: Sequence[Trend], origin: str) -> Claim:
+    inside = np.array([one.inside for _, one in found])
+    value, low, high, p, count = brightenings.correlation(inside, np.array([trends[place].slope for place, _ in found]))
+    said = (
+        f"Rank correlation of that share with the slope of the score {value:.2f} [{low:.2f}, {high:.2f}], p = {p:.3f}, "
+        f"over {count} PF observations."
+        if np.isfinite(value)
+        else f"Only {count} PF observations have brightenings in slit-jaw films and a slope."
+    )
+    return Claim(
+        "Sect. 8.5",
+        "Scores rise where the raster sees what brightens before the flare; where it misses it they do not.",
+        said,
+        "" if origin == "level2" else "precursors near the footpoint, which the raster sees in all",
+        judge_real(origin, low > 0),
+    )
 
 
 def _claims(
-    ways: Sequence[Timeline], strong: np.ndarray, gap: float, p: float, truth: np.ndarray | None, origin: str
+    ways: Sequence[Timeline],
+    strong: np.ndarray,
+    between: float,
+    chance: tuple[float, float, float],
+    gap: float,
+    p: float,
+    truth: np.ndarray | None,
+    origin: str,
 ) -> list[Claim]:
     pf = np.array([one.label is Label.PF for one in ways])
-    found = f"{int(strong.sum())} of {int(pf.sum())} are strong."
+    found = f"{int(strong.sum())} of {int(pf.sum())} are in the higher of two groups."
     if truth is None:
         put_in, good = "", abs(int(strong.sum()) / pf.sum() - published.STRONG / published.PF_OBSERVATIONS) < 0.1
     else:
-        hits, others, chance = timelines.agreement(strong[pf], truth[pf])
-        found += f" Of those planted {hits} are found, and {others} others (Fisher p = {chance:.3f})."
-        put_in, good = f"{int(truth[pf].sum())} of {int(pf.sum())}", chance < timelines.CHANCE
+        hits, others, by_chance = timelines.agreement(strong[pf], truth[pf])
+        found += f" Of those planted {hits} are found, and {others} others (Fisher p = {by_chance:.3f})."
+        put_in, good = f"{int(truth[pf].sum())} of {int(pf.sum())}", by_chance < timelines.CHANCE
+    normal, uniform, by_one = chance
+    # A simulation that does not say what it put in leaves nothing to recover.
+    verdict = judge_real if truth is None else judge
     return [
+        Claim(
+            "Sect. 8.4, Fig. 17",
+            "PF observations are of two regimes, strong and weak.",
+            f"{between:.0%} of the variance of mean scores lies between the two groups that differ most; of one group, "
+            f"normal or uniform, {normal:.0%} or {uniform:.0%} would (p = {by_one:.3f}).",
+            "" if truth is None else "two regimes: precursors that grow more frequent, or stay rare",
+            verdict(origin, by_one < timelines.CHANCE),
+        ),
         Claim(
             "Sect. 8.4, Fig. 17",
             f"{published.STRONG} of {published.PF_OBSERVATIONS} PF observations are strong, the others weak.",
             found,
             put_in,
-            judge(origin, good),
+            verdict(origin, good),
         ),
         Claim(
             "Sect. 8.5",
             "Scores of PF rise on the way to the flare, those of AR do not.",
             f"Mean tau of PF higher by {gap:.2f}, p = {p:.3f} by permutation of labels.",
             "" if truth is None else "precursors grow more frequent in PF alone",
-            judge(origin, p < timelines.CHANCE),
+            verdict(origin, p < timelines.CHANCE),
         ),
     ]
 

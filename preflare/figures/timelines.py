@@ -12,11 +12,12 @@ from preflare.figures import style
 @dataclass(frozen=True, eq=False)
 class Rows:
     """names: of the observations, from top to bottom. scores: (observation, minute). marks: (observation,) bool, whose
-    names are printed bold."""
+    names are printed bold. remarks: at the right end of each row, such as "12%"; none if empty."""
 
     names: Sequence[str]
     scores: np.ndarray
     marks: np.ndarray
+    remarks: Sequence[str] = ()
 
 
 def draw(classes: Mapping[str, Rows], minutes: np.ndarray, note: str) -> Figure:
@@ -48,6 +49,9 @@ def draw(classes: Mapping[str, Rows], minutes: np.ndarray, note: str) -> Figure:
                 panel.set_title(f"{title}: {kind}", fontsize=9)
                 panel.set_yticks([])
             pair[0].set_yticks(range(len(rows.names)), rows.names, fontsize=6)
+            if rows.remarks:
+                pair[1].yaxis.tick_right()
+                pair[1].set_yticks(range(len(rows.names)), rows.remarks, fontsize=6)
             for label, mark in zip(pair[0].get_yticklabels(), rows.marks, strict=True):
                 label.set_fontweight("bold" if mark else "normal")
         for panel in axes[-1]:

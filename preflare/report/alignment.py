@@ -29,6 +29,8 @@ DRAWS = 9999
 ENOUGH = 0.5
 # Sums in another order differ in their last digits.
 TINY = 1e-12
+# Tolerances that a slit must be long to count: on a shorter one, chance alone may align more than half of its pixels.
+LONG = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +53,17 @@ class Pair:
         """The pixel of the flare."""
         return int(np.nanargmin(self.away))
 
+    def is_long(self, tolerance: float) -> bool:
+        """Whether its slit is ``LONG`` tolerances long: its ends are that far from the flare, together."""
+        return bool(self.away[0] + self.away[-1] >= LONG * tolerance)
+
 
 @dataclass(frozen=True)
 class Alignment:
-    """Of a predictor. slits, aligned: how many. share: of aligned slits, mean over observations, with its 95%
-    interval over them. shifted, paired: the share by chance; p_shifted, p_paired: how often chance does as well.
-    rank: of the flare's pixel among those of its profile (0 the lowest, 1 the highest, 0.5 by chance), mean over
-    observations; p_rank: by shifts.
+    """Of a predictor. slits, aligned: how many; short: slits left out, not ``LONG`` tolerances long. share: of aligned
+    slits, mean over observations, with its 95% interval over them. shifted, paired: the share by chance; p_shifted,
+    p_paired: how often chance does as well. rank: of the flare's pixel among those of its profile (0 the lowest, 1 the
+    highest, 0.5 by chance), mean over observations; p_rank: by shifts.
     """
 
     slits: int
@@ -70,6 +76,7 @@ class Alignment:
     p_paired: float
     rank: float
     p_rank: float
+    short: int = 0
 
 
 def mean_before(values: np.ndarray, slit: Slit) -> np.ndarray:
@@ -148,13 +155,14 @@ def beyond(profiles: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> list
 def measure(observations: Sequence[Sequence[Pair]], tolerance: float, seed: int = 0) -> Alignment:
     """Count, and compare with chance. observations: of each, the pairs of its slits; tolerance: arcsec.
 
-    Observations without a pair are left out; all slits of one have the same length. NaN if none is left; the paired
-    values are NaN if fewer than two are.
+    Slits that are not long (``Pair.is_long``) and observations without a pair are left out; all slits of one have the
+    same length. NaN if none is left; the paired values are NaN if fewer than two are.
     """
-    them = [list(one) for one in observations if one]
+    them = [kept for one in observations if (kept := [pair for pair in one if pair.is_long(tolerance)])]
+    short = sum(map(len, observations)) - sum(map(len, them))
     if not them:
         nan = np.nan
-        return Alignment(0, 0, nan, (nan, nan), nan, nan, nan, nan, nan, nan)
+        return Alignment(0, 0, nan, (nan, nan), nan, nan, nan, nan, nan, nan, short)
     stream = np.random.default_rng(seed)
     hits = [np.array([_rolled(one, tolerance)[0] for one in mine]) for mine in them]
     share = np.array([one.mean() for one in hits])
@@ -176,16 +184,17 @@ def measure(observations: Sequence[Sequence[Pair]], tolerance: float, seed: int 
         p_paired=p_paired,
         rank=rank,
         p_rank=p_value(rank - TINY, rank_by_shift),
+        short=short,
     )
 
 
 def shares(observations: Sequence[Sequence[Pair]], tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """The share of aligned slits of each observation, and that share by chance (shifts), (n,) each; NaN for those
-    without a pair."""
+    without a pair whose slit is long."""
     found = np.full((2, len(observations)), np.nan)
     for place, mine in enumerate(observations):
-        if mine:
-            every = np.array([_rolled(one, tolerance) for one in mine])
+        if kept := [one for one in mine if one.is_long(tolerance)]:
+            every = np.array([_rolled(one, tolerance) for one in kept])
             found[:, place] = every[:, 0].mean(), every.mean()
     return found[0], found[1]
 

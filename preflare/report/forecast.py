@@ -11,11 +11,16 @@ import numpy as np
 from scipy.stats import theilslopes
 
 from preflare.errors import RunError
+from preflare.report.explained import Explained
 from preflare.report.timelines import Timeline
 from preflare.sun.observation import Label
 
 # Rasters that a slope needs.
 FEWEST = 3
+# Of a sweep's held-out spectra, those nearer than the farthest twentieth are what the networks know.
+KNOWN = 0.95
+# Distances taken of each observation, so that long ones do not decide.
+DISTANCES = 1000
 
 
 def rise(minutes: np.ndarray, score: np.ndarray, window: float) -> np.ndarray:
@@ -31,6 +36,27 @@ def rise(minutes: np.ndarray, score: np.ndarray, window: float) -> np.ndarray:
         if inside.sum() >= FEWEST and np.ptp(minutes[inside]) >= window / 2:
             found[place] = theilslopes(score[inside], minutes[inside])[0] * window
     return found
+
+
+def known(others: Sequence[Explained]) -> float:
+    """The distance from training that KNOWN of held-out spectra keep, each observation with as many."""
+    stream = np.random.default_rng(0)
+    found = []
+    for other in others:
+        inside = _distances(other)
+        found.append(stream.choice(inside, DISTANCES) if len(inside) else inside)
+    return float(np.quantile(np.concatenate(found), KNOWN))
+
+
+def outside(one: Explained, limit: float) -> float:
+    """The share of an observation's window farther from training than a limit; NaN where no distance is known."""
+    inside = _distances(one)
+    return float((inside > limit).mean()) if len(inside) else np.nan
+
+
+def _distances(one: Explained) -> np.ndarray:
+    inside: np.ndarray = one.cube.read("distance")[one.window()]
+    return inside[np.isfinite(inside)]
 
 
 @dataclass(frozen=True, eq=False)

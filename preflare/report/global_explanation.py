@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import false_discovery_control, spearmanr
 
 from preflare.explain.truth import ALL, Truth
 from preflare.report.resampling import above_zero, interval, share
@@ -13,10 +13,12 @@ from preflare.sun.line import Line
 from preflare.sun.simulation.precursor import Precursor
 
 # Å: a core's centre is so near to it, its sides (where its peaks and wings lie) as near as the second; another
-# feature is so near to its wavelength.
+# feature is so near to its wavelength, unless it is a blend.
 CENTRE, SIDE, FEATURE = 0.2, 1.0, 0.16
 # Å to both sides of a narrow line, where what it is absorbed from is seen.
 BESIDE = 0.25
+# Spectra of other kinds that an observation needs to compare with.
+FEW = 5
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Found:
 class Planted:
     """Of so many spectra with one kind of precursor, of several observations: the share of maxima on wavelengths that
     the precursor changed; the share there if they fell anywhere, with the one-sided p of more than that, by
-    observation; and the share there of the maxima of all other kinds."""
+    observation; and the share there of the maxima of all other kinds in the same observations, with the one-sided p of
+    more than that, NaN where no observation has other kinds."""
 
     kind: str
     spectra: int
@@ -44,6 +47,7 @@ class Planted:
     anywhere: float
     others: float
     p: float
+    p_others: float
 
 
 def maxima(attributions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +71,8 @@ def histogram(sample: Sample) -> np.ndarray:
 def regions(line: Line) -> dict[str, np.ndarray]:
     """Name -> (wavelength,) bool: of each core its blue side, centre and red side, other features, and elsewhere.
 
-    No wavelength is in two: a feature takes it from a core's side, the nearest of two from each other.
+    No wavelength is in two: a feature takes it from a core's side, and of two features the one it is nearer to, by
+    how far they reach.
     """
     wavelength = line.wavelength
     owner = np.full(len(wavelength), "elsewhere", dtype=object)
@@ -76,10 +81,9 @@ def regions(line: Line) -> dict[str, np.ndarray]:
         owner[(away >= -SIDE) & (away < -CENTRE)] = f"{name}, blue side"
         owner[(away > CENTRE) & (away <= SIDE)] = f"{name}, red side"
         owner[np.abs(away) <= CENTRE] = f"{name}, centre"
-    places = np.array(list(line.features.values()))
-    if len(places):
-        away = np.abs(wavelength[:, None] - places)
-        near = away.min(axis=1) <= FEATURE
+    if line.features:
+        away = line.away(wavelength, FEATURE)
+        near = away.min(axis=1) <= 1
         owner[near] = np.array(list(line.features), dtype=object)[away.argmin(axis=1)][near]
     named = sorted({str(name) for name in owner} - {"elsewhere"}, key=lambda name: wavelength[owner == name].min())
     return {name: owner == name for name in (*named, "elsewhere")}
@@ -99,7 +103,9 @@ def by_region(sample: Sample, line: Line) -> list[Found]:
 def planted(sample: Sample, truth: Truth, least: int = 10) -> list[Planted]:
     """Whether the maxima are where the precursors changed spectra: of all kinds, then of each with enough spectra.
 
-    ``others`` takes, for every spectrum of a kind, the maxima of the spectra of all other kinds.
+    ``others`` takes, for every spectrum of a kind, the maxima of all other kinds in its own observation: one that
+    prefers some places does so whatever the kind. Observations with fewer than ``FEW`` spectra of other kinds are left
+    out of it.
     """
     place, _ = maxima(sample.attributions)
     changed = truth.after.any(axis=1)
@@ -114,16 +120,44 @@ def planted(sample: Sample, truth: Truth, least: int = 10) -> list[Planted]:
         masks, owner = truth.after[here], sample.owner[here]
         hit = masks[np.arange(len(masks)), place[here]]
         chance = masks.mean(axis=1)
-        rest = np.bincount(place[changed & ~here], minlength=points)
-        others = float((masks @ (rest / rest.sum())).mean()) if rest.any() else np.nan
+        others = np.full(len(masks), np.nan)
+        for one in np.unique(owner):
+            rest = place[changed & ~here & (sample.owner == one)]
+            if len(rest) >= FEW:
+                others[owner == one] = masks[owner == one] @ (np.bincount(rest, minlength=points) / len(rest))
         there = np.unique(owner)
-        gain = np.array([(hit[owner == one] - chance[owner == one]).mean() for one in there])
+        known = np.isfinite(others)
+        gains = [
+            np.array(
+                [
+                    (hit[mine] - level[mine]).mean() if (mine := (owner == one) & which).any() else np.nan
+                    for one in there
+                ]
+            )
+            for level, which in ((chance, np.ones(len(masks), bool)), (others, known))
+        ]
         rows.append(
             Planted(
-                name, int(here.sum()), len(there), float(hit.mean()), float(chance.mean()), others, above_zero(gain)
+                name,
+                int(here.sum()),
+                len(there),
+                float(hit.mean()),
+                float(chance.mean()),
+                float(others[known].mean()) if known.any() else np.nan,
+                *(above_zero(gain) for gain in gains),
             )
         )
     return rows
+
+
+def recovered(planted: Sequence[Planted], level: float) -> list[str]:
+    """The kinds whose own maxima are where they changed spectra more often than anywhere and than those of other kinds,
+    so that of those named at most a share ``level`` is so by chance (Benjamini & Hochberg 1995)."""
+    them = [one for one in planted if np.isfinite(one.p_others)]
+    if not them:
+        return []
+    adjusted = false_discovery_control([max(one.p, one.p_others) for one in them])
+    return [one.kind for one, p in zip(them, adjusted, strict=True) if p <= level]
 
 
 def depth(spectra: np.ndarray, wavelength: np.ndarray, at: float) -> np.ndarray:

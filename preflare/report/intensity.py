@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preflare.report.resampling import interval
+from preflare.report.resampling import above_zero, interval
 
 # The least share of the spectra on each side of a break.
 EDGE = 0.05
 RESAMPLES = 500
+CHANCE = 0.05
 # Of the mean variance of a wavelength, what is added to each: enough to solve with fewer spectra than wavelengths.
 RIDGE = 1e-3
 
@@ -28,7 +29,8 @@ class Broken:
     """Two lines, fitted apart, below and above the break, which is where both together miss least.
 
     interval: of the break, 95% over observations. held_out: the share of the variance that a model explains in
-    observations it was not fitted to: one line, and two.
+    observations it was not fitted to: one line, and two. p: one-sided, that two miss less there than one, over
+    observations.
     """
 
     at: float
@@ -37,6 +39,12 @@ class Broken:
     above: Fit
     one: Fit
     held_out: tuple[float, float]
+    p: float
+
+    @property
+    def supported(self) -> bool:
+        """Whether two lines explain observations left out better than one, and than none."""
+        return bool(self.held_out[1] > max(self.held_out[0], 0) and self.p < CHANCE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +68,14 @@ def broken(x: np.ndarray, y: np.ndarray, owner: np.ndarray, resamples: int = RES
 
     low, high = interval(points.groups, drawn, resamples=resamples)
     below = x <= at
-    misses = np.zeros(3)
+    each = np.zeros((points.groups, 3))
     for group in range(points.groups if points.groups > 1 else 0):
         out = points.owner == group
-        misses += _misses(x, y, out, points.break_of(np.arange(points.groups) != group))
+        each[group] = _misses(x, y, out, points.break_of(np.arange(points.groups) != group))
+    misses = each.sum(axis=0)
     held_out = 1 - misses[1:] / misses[0] if misses[0] else np.full(2, np.nan)
+    # An observation counts by its mean miss, however many spectra it has.
+    gain = (each[:, 1] - each[:, 2]) / np.maximum(np.bincount(points.owner, minlength=points.groups), 1)
     return Broken(
         at,
         (low, high),
@@ -72,6 +83,7 @@ def broken(x: np.ndarray, y: np.ndarray, owner: np.ndarray, resamples: int = RES
         _fit(x[~below], y[~below], len(x)),
         _fit(x, y, len(x)),
         (float(held_out[0]), float(held_out[1])),
+        above_zero(gain) if misses[0] else np.nan,
     )
 
 

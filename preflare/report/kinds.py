@@ -16,10 +16,13 @@ CALLED = 0.5
 DRAWS = 9999
 # Speed of light; within how much a place is the core, and within how much its wing, km/s.
 LIGHT, CORE, WING = 299_792.458, 20.0, 150.0
-# Å within which a place is that of a feature, and from which two places are apart.
+# Å within which a place is that of a feature (unless it is a blend), and from which two places are apart.
 NEAR, APART = 0.2, 0.4
 # Of the highest place, the share that makes another one worth naming.
 SECOND = 0.4
+# Spectra read at once.
+BLOCK = 50_000
+ORDINALS = ("", "second", "third", "fourth", "fifth", "sixth")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +94,11 @@ def name(line: Line, row: np.ndarray) -> str:
 
 def where(line: Line, wavelength: float) -> str:
     """A wavelength in Å in words: a feature, a core or its wing, else the number."""
-    features = [(abs(place - wavelength), text) for text, place in line.features.items()]
-    cores = [(abs(place - wavelength), text, place) for text, place in line.cores.items()]
-    (near, text), (far, core, place) = min(features, default=(np.inf, "")), min(cores)
+    shares = line.away(np.array([wavelength]), NEAR)[0]
+    near, text = min(zip(shares.tolist(), line.features, strict=True), default=(np.inf, ""))
+    far, core, place = min((abs(place - wavelength), text, place) for text, place in line.cores.items())
     away = LIGHT * (wavelength / place - 1)
-    if near < min(far, NEAR):
+    if near < 1 and abs(line.features[text] - wavelength) < far:
         return text
     if abs(away) > WING:
         return f"{wavelength:.1f} Å"
@@ -103,10 +106,33 @@ def where(line: Line, wavelength: float) -> str:
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The same names told apart: "triplet", "triplet, second kind". A number in brackets is of a line."""
+    before = [names[:place].count(text) for place, text in enumerate(names)]
     return tuple(
-        text if names.index(text) == place else f"{text} ({names[: place + 1].count(text)})"
-        for place, text in enumerate(names)
+        f"{text}, {ORDINALS[count] if count < len(ORDINALS) else f'{count + 1}th'} kind" if count else text
+        for text, count in zip(names, before, strict=True)
     )
+
+
+def leading(name: str) -> str:
+    """Where a kind is highest: the first place in its name."""
+    return name.partition(", ")[0].partition(" and ")[0]
+
+
+def carried(one: Explained, kinds: Kinds) -> np.ndarray:
+    """What spectra of each kind add to the mean score of a place's window, (kind, step, slit): of those that were
+    explained and are called PF."""
+    _, steps, pixels = one.cube.shape[:3]
+    index = one.in_window()
+    index = index[one.cube.rows("score", index) > CALLED]
+    total = np.zeros((len(kinds.names), steps * pixels))
+    for part in np.array_split(index, len(index) // BLOCK + 1):
+        score, kind = one.cube.rows("score", part), kinds.of(one.cube.rows("expected_gradients", part))
+        there = kind >= 0
+        np.add.at(total, (kind[there], part[there] % (steps * pixels)), score[there])
+    repeats = np.maximum(one.window().sum(axis=0), 1)
+    mean: np.ndarray = total.reshape(-1, steps, pixels) / repeats[:, None]
+    return mean
 
 
 def excess(found: np.ndarray, planted: np.ndarray) -> float:

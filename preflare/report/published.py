@@ -25,3 +25,5 @@ SPLIT, SPLIT_SCORE, SPLIT_EPOCH = 44, 0.83, 18
 SLITS, SLITS_ALIGNED = 135, 105
 # Fig. 17: PF observations whose score rises towards the flare, and all of them.
 STRONG, PF_OBSERVATIONS, AR_OBSERVATIONS = 13, 19, 18
+# Sect. 8.4: of its PF rasters and sit-and-stares, those that are strong, and all.
+STRONG_RASTERS, STRONG_STARES = (10, 12), (3, 7)

@@ -131,6 +131,77 @@ def regimes(levels: np.ndarray) -> tuple[np.ndarray, float]:
     return there & (levels > threshold), best
 
 
+def one_group(count: int, share: float, seed: int = 0) -> tuple[float, float, float]:
+    """What ``regimes`` finds in levels (count,) of one group, which it parts as well: the median share if they are
+    normal and if they are uniform, and the p of a share at least as high, the larger of the two."""
+    stream = np.random.default_rng(seed)
+    drawn = stream.standard_normal((PERMUTATIONS, count)), stream.random((PERMUTATIONS, count))
+    shares = [_best_split(np.sort(levels, axis=1)) for levels in drawn]
+    p = np.array([p_value(share, chance) for chance in shares])
+    return float(np.median(shares[0])), float(np.median(shares[1])), float(p.max())
+
+
+def _best_split(ordered: np.ndarray) -> np.ndarray:
+    """The largest share of the variance between two groups, (k,), of increasing levels (k, n)."""
+    count = ordered.shape[1]
+    below = np.arange(1, count)
+    sums = np.cumsum(ordered - ordered.mean(axis=1, keepdims=True), axis=1)[:, :-1]
+    between = sums**2 * count / (below * (count - below))
+    found: np.ndarray = between.max(axis=1) / (ordered.var(axis=1) * count)
+    return found
+
+
+def apart(one: Sequence[bool] | np.ndarray, group: np.ndarray) -> float:
+    """The two-sided p that what holds of a group and of the others, (n,) bool, does so alike (Fisher's exact test: all
+    ways to deal it out); NaN if the group is empty or all."""
+    holds = np.asarray(one, dtype=bool)
+    if group.all() or not group.any():
+        return np.nan
+    table = [[int((holds & side).sum()), int((~holds & side).sum())] for side in (group, ~group)]
+    return float(fisher_exact(table).pvalue)
+
+
+def shifted(values: np.ndarray, group: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """By how much the mean of values (n,) of a group differs from that of the others, and the two-sided p of that by
+    permutation; those that are not finite are left out, and both are NaN without both."""
+    there = np.isfinite(values)
+    values, group = values[there], group[there]
+    if group.all() or not group.any():
+        return np.nan, np.nan
+    stream = np.random.default_rng(seed)
+
+    def gap(which: np.ndarray) -> float:
+        return float(values[which].mean() - values[~which].mean())
+
+    observed = gap(group)
+    chance = np.abs([gap(stream.permutation(group)) for _ in range(PERMUTATIONS)])
+    # Sums in another order differ in their last digits.
+    return observed, p_value(abs(observed) - 1e-12, chance)
+
+
+def alike(some: Sequence[Timeline], others: Sequence[Timeline]) -> bool:
+    """Whether two averages are of the same spectra: as many in every raster, with the same mean."""
+    return all(
+        np.array_equal(one.spectra, other.spectra) and np.array_equal(one.score, other.score, equal_nan=True)
+        for one, other in zip(some, others, strict=True)
+    )
+
+
+def windows(lines: Sequence[Timeline], minutes: Sequence[float]) -> list[tuple[str, float]]:
+    """The windows that hold different rasters, as (title, first minute): those of so many minutes, and all before the
+    onset. A title says how far back the rasters go where that is less."""
+    reach = max((-float(one.minutes.min()) for one in lines if len(one.minutes)), default=0.0)
+    found: list[tuple[str, float]] = []
+    counts: list[list[int]] = []
+    for length in (*sorted(minutes), np.inf):
+        title = f"{length:g} min" if length <= reach else f"{reach:.1f} min, all there is"
+        held = [len(one.within(-length).minutes) for one in lines]
+        if held not in counts:
+            found.append((title, -length))
+            counts.append(held)
+    return found
+
+
 def agreement(found: np.ndarray, truth: np.ndarray) -> tuple[int, int, float]:
     """Of a simulation's rising observations: how many are found, how many others are called so, and the one-sided
     p of Fisher's exact test that the two have to do with each other."""

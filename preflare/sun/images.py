@@ -117,6 +117,20 @@ class Film:
         image[~(image >= NULL)] = np.nan
         return map_coordinates(image, [pixels[..., 1], pixels[..., 0]], order=1, cval=np.nan)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Of each image: its height and width in pixels."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            header = fits.getheader(self.path)
+        return header["NAXIS2"], header["NAXIS1"]
+
+    def places(self, number: int, pixels: np.ndarray) -> np.ndarray:
+        """Helioprojective places (..., 2) in arcsec of pixels (..., 2), x and y from 0: ``pixels`` undone."""
+        offset = pixels + 1 - np.array(self.reference)
+        found: np.ndarray = self.centre[number] + np.array(self.scale) * (offset @ self.roll[number].T)
+        return found
+
     def pixels(self, number: int, places: np.ndarray) -> np.ndarray:
         """Pixels (..., 2), x and y from 0, of helioprojective places (..., 2) in arcsec."""
         offset = (places - self.centre[number]) / np.array(self.scale)

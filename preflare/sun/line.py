@@ -1,11 +1,19 @@
 """A spectral line as data: its window, grid, cores, marked features and mask rules (``conf/line/*.yaml``)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from preflare.checks import check_choice, check_integer, check_named_numbers, check_number, check_pair, check_text
+from preflare.checks import (
+    check_choice,
+    check_integer,
+    check_named_numbers,
+    check_number,
+    check_numbers,
+    check_pair,
+    check_text,
+)
 from preflare.errors import ConfigError
 
 
@@ -69,6 +77,21 @@ class Rules:
 
 
 @dataclass(frozen=True)
+class Blend:
+    """Lines that are seen as one feature. lines: Å. reach: Å from any of them that belong to it.
+
+    Raises ConfigError for values that cannot be meant.
+    """
+
+    lines: Sequence[float]
+    reach: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reach", check_number("line.blends.reach", self.reach, above=0, unit="Å"))
+        object.__setattr__(self, "lines", check_numbers("line.blends.lines", self.lines, 0))
+
+
+@dataclass(frozen=True)
 class Line:
     """One spectral line and the common wavelength grid its spectra are interpolated to.
 
@@ -81,6 +104,7 @@ class Line:
     continuum: first and last Å of the pseudo-continuum.
     rules: limits of the quality flags.
     tolerated: flags that are remarks only: spectra with them are clean.
+    blends: the features that are more than one narrow line.
     reference: the feature whose place says where the zero point of wavelengths is; None: it is not measured.
     reference_halfwidth: Å around it that hold no other line.
     Raises ConfigError for values that cannot be meant.
@@ -99,6 +123,7 @@ class Line:
     tolerated: tuple[str, ...] = ()
     reference: str | None = None
     reference_halfwidth: float = 0.2
+    blends: Mapping[str, Blend] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tolerated", tuple(self.tolerated))
@@ -111,6 +136,11 @@ class Line:
         object.__setattr__(self, "cores", check_named_numbers("line.cores", self.cores))
         object.__setattr__(self, "features", check_named_numbers("line.features", self.features))
         object.__setattr__(self, "continuum", check_pair("line.continuum", self.continuum))
+        object.__setattr__(self, "blends", {str(name): blend for name, blend in self.blends.items()})
+        for name in self.blends:
+            if name not in self.features:
+                known = ", ".join(self.features)
+                raise ConfigError(f"line.blends.{name} is no feature, expected one of line.features: {known}.")
         inside = {"continuum start": self.continuum[0], "continuum stop": self.continuum[1], **self.cores}
         for name, wavelength in inside.items():
             if not self.start <= wavelength <= self.stop:
@@ -152,3 +182,14 @@ class Line:
     def wavelength(self) -> np.ndarray:
         """The grid, (points,) float64, Å."""
         return np.linspace(self.start, self.stop, self.points)
+
+    def away(self, wavelength: np.ndarray, narrow: float) -> np.ndarray:
+        """How far wavelengths (n,) in Å are from each feature, (n, feature), as a share of how far it reaches: of one
+        narrow line ``narrow`` Å, of a blend from the nearest of its lines."""
+        columns = [
+            np.abs(wavelength[:, None] - np.array(blend.lines)).min(axis=1) / blend.reach
+            if (blend := self.blends.get(name)) is not None
+            else np.abs(wavelength - place) / narrow
+            for name, place in self.features.items()
+        ]
+        return np.stack(columns, axis=1) if columns else np.empty((len(wavelength), 0))

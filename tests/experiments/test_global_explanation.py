@@ -57,6 +57,8 @@ def test_the_section_finds_what_was_planted(sweep: Path, tmp_path: Path, verb: V
     whole = record["tables"]["Maxima and planted precursors"]["rows"][0]
     assert whole[:5] == ["all", "174", "3", "100%", "10%"]
     assert "100% of maxima are on wavelengths" in record["claims"][0]["found"]
+    # Of one kind alone nothing can be told from the others.
+    assert [claim["verdict"] for claim in record["claims"]][0] == "needs the real data"
     assert len(record["claims"]) == 2
 
 

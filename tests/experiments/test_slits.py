@@ -56,7 +56,7 @@ def test_aligned_slits_are_counted_and_every_slit_can_be_browsed(sweep: Path, tm
     rows = {(row[0], row[1]): row for row in record["tables"]["Alignment"]["rows"]}
     assert rows["attribution", "5"][2] == "6 of 6"
     # Of ten pixels three lie within 5 arcsec of one.
-    assert rows["attribution", "5"][4] == "30%"
+    assert rows["attribution", "5"][5] == "30%"
     assert rows["intensity", "5"][2] == "0 of 6"
     assert len(record["tables"]["Observations"]["rows"]) == 3
     facts = [tuple(item["facts"][name] for name in ("label", "aligned")) for item in record["gallery"]]
@@ -117,7 +117,7 @@ def test_precursors_that_gather_at_the_footpoint_are_found_and_none_where_there_
 
     record = section.read(tmp_path / "x")
     rows = {row[0]: row for row in record["tables"]["Alignment"]["rows"] if row[1] == "10"}
-    by_shift, by_pair = (float(rows["attribution"][column]) for column in (5, 7))
+    by_shift, by_pair = (float(rows["attribution"][column]) for column in (6, 8))
     (claim,) = record["claims"]
     # How far the flare's brightest pixel is from where the simulation put it, of at least half of the observations.
     away = [float(row[-1]) for row in record["tables"]["Observations"]["rows"]]

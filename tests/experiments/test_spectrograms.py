@@ -3,13 +3,16 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from preflare.data.shard import Shard
 from preflare.explain.cube import Cube
-from preflare.report import section
+from preflare.report import explained, section, spectrograms
+from preflare.report.kinds import Kinds
+from preflare.sun.observation import Label
 
 Verb = Callable[..., int]
 
@@ -57,6 +60,29 @@ def test_where_nothing_is_called_pf_the_highest_are_shown(
     record = section.read(tmp_path / "x")
     assert record["tables"]["Kinds by attribution"]["rows"] == []
     assert {row[4] for row in record["tables"]["Spectrograms shown"]["rows"]} == {"nothing explained"}
+
+
+def test_those_shown_are_of_different_places_in_the_spectrum(
+    sweep: Path, load_verb: Callable[[str], ModuleType]
+) -> None:
+    script = load_verb("experiments/spectrograms")
+    _, them = explained.of_sweep(sweep, str(sweep.parent / "shards"))
+    pf = [one for one in them if one.label is Label.PF]
+    ranked = spectrograms.rank(them)
+    found = Kinds(("triplet", "triplet, second kind", "k red wing and h red wing", "k core"), np.eye(4, 240))
+    adds = {one.name: np.zeros((4, 2, 10)) for one in pf}
+    for number, (one, amounts) in enumerate(
+        zip(pf, ([0.9, 0.1, 0.2, 0], [0.8, 0.7, 0.3, 0], [0.5, 0, 0.1, 0]), strict=True)
+    ):
+        adds[one.name][:, 1, number] = amounts
+    shown = script.choose(ranked, adds, found, 4)
+    said = {(ranked[rank].one.name, ranked[rank].step, ranked[rank].pixel): found.names[kind] for rank, kind in shown}
+    # The triplet adds most in the second (0.8 and 0.7); the wing, of those left, in the first; the core nowhere.
+    assert said[pf[1].name, 1, 1] == "triplet"
+    assert said[pf[0].name, 1, 0] == "k red wing and h red wing"
+    assert len(shown) == 2 and [rank for rank, _ in shown] == sorted(rank for rank, _ in shown)
+    nothing = {name: 0 * one for name, one in adds.items()}
+    assert script.choose(ranked, nothing, found, 4) == [(number, -1) for number in range(4)]
 
 
 @pytest.mark.parametrize(

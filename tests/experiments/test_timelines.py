@@ -9,7 +9,8 @@ import pytest
 
 from preflare.data.shard import Shard
 from preflare.explain.cube import Cube
-from preflare.report import section
+from preflare.report import brightenings, section
+from preflare.report.brightenings import Brightenings
 
 Verb = Callable[..., int]
 
@@ -35,10 +36,34 @@ def test_the_section_says_who_rises(sweep: Path, tmp_path: Path, verb: Verb) -> 
     tau = {row[0][:2]: row[table["head"].index("tau")] for row in table["rows"]}
     assert tau["PF"] == "1.00"
     assert len(table["rows"]) == 6
-    assert len(record["tables"]["Averages and windows"]["rows"]) == 9
+    # All spectra of the toy are as bright, and its rasters lie in the last half hour.
+    rows = record["tables"]["Averages and windows"]["rows"]
+    assert [row[0] for row in rows] == ["clean and enhanced"] * 2 + ["all"] * 2
+    assert [row[1] for row in rows[:2]] == ["25 min", "25.2 min, all there is"]
+    assert any("no slit-jaw films were given" in warning for warning in record["warnings"])
+    outside = [row[table["head"].index("outside")] for row in table["rows"]]
+    assert outside[:3] == ["0%"] * 3 and all(1 < int(one.rstrip("%")) < 20 for one in outside[3:])
     assert [plot["name"] for plot in record["plots"]] == ["scores", "trends"]
     # The toy shards do not say what was planted: nothing is recovered from them.
     assert record["claims"][0]["truth"] == ""
+
+
+def test_the_section_says_what_the_raster_saw(
+    sweep: Path, tmp_path: Path, verb: Verb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    arguments = (f"sweep={sweep}", f"data.root={sweep.parent / 'shards'}", f"images={films}", "minutes=60")
+    assert verb("experiments/timelines", *arguments, f"output={tmp_path / 'none'}") == 0
+    record = section.read(tmp_path / "none")
+    assert any("Slit-jaw films show 0 of 3 PF observations" in warning for warning in record["warnings"])
+    monkeypatch.setattr(brightenings, "of", lambda one, _: Brightenings(one.name, 20, 7, 0.25, 0.1))
+    assert verb("experiments/timelines", *arguments, f"output={tmp_path / 'x'}") == 0
+    record = section.read(tmp_path / "x")
+    rows = record["tables"]["Brightenings in slit-jaw films"]["rows"]
+    assert [row[1:5] for row in rows] == [["20", "7", "25%", "10%"]] * 3
+    assert "Only 3 PF observations have brightenings" in record["claims"][-1]["found"]
+    assert record["claims"][-1]["verdict"] == "needs the real data"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +72,7 @@ def test_the_section_says_who_rises(sweep: Path, tmp_path: Path, verb: Verb) -> 
         ("average=mean", "average"),
         ("minutes=0", "minutes is 0, expected a number above 0"),
         ("data.root=nowhere", "is gone"),
+        ("images=nowhere", "There is no folder nowhere of images"),
     ],
 )
 def test_bad_input_is_refused(

@@ -88,6 +88,21 @@ def test_shares_are_those_of_a_loop() -> None:
     assert np.isnan(found.paired) and np.isnan(found.p_paired)
 
 
+def test_slits_too_short_for_a_tolerance_are_left_out() -> None:
+    stream = np.random.default_rng(6)
+    long = [Pair(stream.standard_normal(30), 2.0 * np.abs(np.arange(30) - 11))]
+    short = [Pair(stream.standard_normal(5), 2.0 * np.abs(np.arange(5) - place)) for place in (0, 3)]
+    found = alignment.measure([long, short], 5.0)
+    assert (found.slits, found.short) == (1, 2)
+    assert found.share == alignment.shares([long], 5.0)[0][0]
+    assert np.isnan(alignment.shares([long, short], 5.0)[0][1])
+    # On a slit of 8 arcsec any place is within 5 of its middle, and no chance is left; within 2 it counts.
+    assert alignment.measure([long, short], 2.0).slits == 3
+    assert alignment.measure([short], 5.0).slits == 0 and alignment.measure([short], 5.0).short == 2
+    one = alignment.Pair(np.arange(21.0), np.abs(np.arange(21) - 4.0))
+    assert one.is_long(5.0) and not one.is_long(5.1)
+
+
 def test_ranks_are_those_of_scipy() -> None:
     stream = np.random.default_rng(4)
     profile = stream.integers(0, 5, 11).astype(float)

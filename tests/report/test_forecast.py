@@ -1,10 +1,14 @@
 """Alarms from a rise: nothing of the future, thresholds that keep their promise, leads as planted."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from preflare.errors import RunError
-from preflare.report import forecast
+from preflare.explain.cube import Cube
+from preflare.report import explained, forecast
 from preflare.report.forecast import Watched
 from preflare.report.timelines import Timeline
 from preflare.sun.observation import Label
@@ -76,3 +80,19 @@ def test_pf_that_rise_are_seen_in_time_and_ar_cost_their_rate() -> None:
 def test_without_ar_there_is_no_threshold() -> None:
     with pytest.raises(RunError, match="No AR observation"):
         forecast.calibrate([Watched("x", Label.PF, np.arange(3.0), np.arange(3.0))], 0.5)
+
+
+def test_what_is_known_counts_every_observation_alike(
+    tmp_path: Path, make_shard: Callable[..., Path], make_cube: Callable[..., Cube]
+) -> None:
+    # The toy's distances are its log-odds without their sign; the last repeat lies in the flare.
+    for number, score in enumerate((0.5, 0.9)):
+        shard = make_shard(tmp_path / "shards", Label.PF, number)
+        level = np.full((4, 2, 10), score)
+        level[3] = 0.999
+        make_cube(tmp_path / "cubes", shard, level, np.zeros((4, 2, 10, 240)))
+    near, far = explained.open_all(tmp_path / "cubes", tmp_path / "shards")
+    assert forecast.known([near]) == pytest.approx(0)
+    assert forecast.known([near, far]) == pytest.approx(np.log(9), rel=1e-5)
+    assert forecast.outside(far, 2.0) == 1
+    assert forecast.outside(far, 2.2) == 0 == forecast.outside(near, 0.1)

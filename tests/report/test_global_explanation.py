@@ -1,5 +1,6 @@
 """Maxima, regions and planted places by hand and by slow loops."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,12 @@ def test_every_wavelength_has_one_region(line: Line) -> None:
     assert line.wavelength[found["triplet"]].max() < line.wavelength[found["Mn I"]].min()
     assert list(found)[:4] == ["k, blue side", "k, centre", "k, red side", "triplet"]
     assert list(found)[-1] == "elsewhere"
+    # The blend of two lines in emission reaches beyond 2798.937 Å, which is nearer to the narrow Mn I than 0.16 Å.
+    triplet, manganese = (line.wavelength[found[name]] for name in ("triplet", "Mn I"))
+    assert triplet.min() == pytest.approx(2798.5, abs=0.05) and triplet.max() == pytest.approx(2798.985, abs=0.01)
+    assert manganese.min() > 2799.0 and 2799.09 + 0.16 >= manganese.max()
+    narrow = global_explanation.regions(replace(line, blends={}))
+    assert line.wavelength[narrow["triplet"]].max() < 2798.937 < line.wavelength[narrow["Mn I"]].max()
 
 
 def test_shares_of_regions_are_of_the_weight(line: Line) -> None:
@@ -87,8 +94,27 @@ def test_planted_places_are_found_and_others_are_not() -> None:
     assert red.p > 0.05
     assert red.others == 0  # all maxima of the triplet lie elsewhere
     place, _ = global_explanation.maxima(attributions)
-    assert triplet.others == pytest.approx(np.isin(place[kind == 2], range(5, 10)).mean())
+    slow = [np.isin(place[(kind == 2) & (owner == one)], range(5, 10)).mean() for one in range(12)]
+    assert triplet.others == pytest.approx(np.mean(slow))
+    assert triplet.p_others < 0.001 and np.isnan(found["all"].p_others)
+    assert global_explanation.recovered(rows, 0.05) == ["triplet"]
     assert found["all"].hits == pytest.approx((triplet.hits + red.hits) / 2)
+
+
+def test_maxima_that_prefer_places_whatever_the_kind_recover_none() -> None:
+    """Masks of most of a spectrum, with what all kinds change in common: anywhere is no level of chance."""
+    masks = np.zeros((3, 50), bool)
+    masks[1, 5:40], masks[2, 10:45] = True, True
+    p = []
+    for seed in range(200):
+        stream = np.random.default_rng(seed)
+        owner, kind = np.repeat(np.arange(10), 20), stream.integers(1, 3, 200)
+        # Most maxima are where both kinds changed spectra, the others where their observation prefers them.
+        attributions = stream.normal(size=(200, 50)) + 2 * stream.normal(size=(10, 50))[owner]
+        attributions[np.arange(200), stream.integers(10, 40, 200)] += 4
+        found = global_explanation.planted(make(attributions, owner), Truth(masks[kind], masks[kind], kind))
+        p.append([one.p_others for one in found[1:]])
+    assert np.mean(np.array(p) < 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
 
 
 def test_kinds_with_few_spectra_are_not_told_of() -> None:

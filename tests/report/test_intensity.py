@@ -30,6 +30,22 @@ def test_a_break_is_found_with_its_lines() -> None:
         assert fit.share == pytest.approx(here.mean())
     one, both = found.held_out
     assert both > 0.9 > one
+    assert found.supported and found.p < 0.001
+
+
+def test_a_break_that_is_not_there_is_not_supported() -> None:
+    """Of one line, whose slope and level differ from observation to observation."""
+    called = []
+    for seed in range(100):
+        stream = np.random.default_rng(seed)
+        owner = np.repeat(np.arange(12), 30)
+        x = stream.gamma(2.0, 40.0, 360)
+        slope, level = 0.01 * (1 + stream.normal(size=12)), stream.normal(size=12)
+        y = slope[owner] * x + level[owner] + stream.normal(size=360)
+        found = intensity.broken(x, y, owner, resamples=1)
+        assert found is not None and np.isfinite(found.at)
+        called.append(found.supported)
+    assert np.mean(called) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 100)
 
 
 def test_the_break_is_that_of_a_slow_search() -> None:

@@ -1,5 +1,6 @@
 """Kinds of attributions: found where planted, named by the line, and compared with a slow count."""
 
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from preflare.command import CONF
-from preflare.report import kinds
+from preflare.explain.cube import Cube
+from preflare.report import explained, kinds
 from preflare.report.kinds import Kinds, Sample
 from preflare.sun.line import Line
+from preflare.sun.observation import Label
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,8 @@ def test_what_cannot_be_told_has_no_kind(line: Line) -> None:
         (2796.8, "k red wing"),
         (2803.0, "h blue wing"),
         (2798.8, "triplet"),
+        (2798.937, "triplet"),
+        (2799.09, "Mn I"),
         (2801.9, "Mn I (2)"),
         (2800.5, "2800.5 Å"),
     ],
@@ -61,11 +66,37 @@ def test_places_in_words(line: Line, place: float, name: str) -> None:
     assert kinds.name(line, bumps(line, place)) == name
 
 
+def test_what_kinds_add_is_that_of_a_loop(
+    line: Line,
+    tmp_path: Path,
+    make_shard: Callable[..., Path],
+    make_cube: Callable[..., Cube],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kinds, "BLOCK", 7)
+    stream = np.random.default_rng(3)
+    shapes = np.array([bumps(line, 2798.77), bumps(line, 2797.0)])
+    which, score = stream.integers(0, 2, (4, 2, 10)), stream.uniform(0.1, 0.9, (4, 2, 10))
+    make_cube(tmp_path / "cubes", make_shard(tmp_path / "shards", Label.PF, 0), score, shapes[which])
+    (one,) = explained.open_all(tmp_path / "cubes", tmp_path / "shards")
+    slow = np.zeros((2, 2, 10))
+    for repeat, step, pixel in np.ndindex(3, 2, 10):  # the last repeat lies in the flare
+        seen = one.cube.read("score")[repeat, step, pixel]
+        if seen > 0.5:
+            slow[which[repeat, step, pixel], step, pixel] += seen / 3
+    np.testing.assert_allclose(kinds.carried(one, Kinds(("triplet", "k red wing"), kinds.shape(shapes))), slow)
+
+
 def test_equal_names_are_told_apart(line: Line) -> None:
     broad = np.exp(-(((line.wavelength - 2798.77) / 1.5) ** 2))
     rows = np.repeat([bumps(line, 2798.77), broad], 10, axis=0)
     found = kinds.find([Sample("a", rows, None)], 2, line)
-    assert found.names == ("triplet", "triplet (2)")
+    assert found.names == ("triplet", "triplet, second kind")
+    assert [kinds.leading(name) for name in (*found.names, "Mn I (2) and k core, third kind")] == [
+        "triplet",
+        "triplet",
+        "Mn I (2)",
+    ]
 
 
 def test_no_more_kinds_than_different_rows(line: Line) -> None:

@@ -122,6 +122,49 @@ def test_regimes_are_scikit_learns_two_means() -> None:
     assert np.isnan(timelines.regimes(np.array([0.5, 0.5]))[1])
 
 
+def test_one_group_parts_in_two_as_well() -> None:
+    stream = np.random.default_rng(6)
+    slow = [timelines.regimes(stream.normal(size=19))[1] for _ in range(200)]
+    normal, uniform, _ = timelines.one_group(19, 0.73)
+    assert normal == pytest.approx(np.median(slow), abs=0.02)
+    assert uniform == pytest.approx(np.median([timelines.regimes(stream.random(19))[1] for _ in range(200)]), abs=0.02)
+    assert timelines.one_group(19, 0.73)[2] > 0.5
+    groups = np.concatenate([stream.normal(0.2, 0.05, 6), stream.normal(0.8, 0.05, 13)])
+    assert timelines.one_group(19, timelines.regimes(groups)[1])[2] < 0.01
+
+
+@pytest.mark.parametrize("draw", ["normal", "uniform", "beta"])
+def test_one_group_is_rarely_called_two(draw: str) -> None:
+    stream = np.random.default_rng(7)
+    arguments = {"normal": (0.5, 0.1), "uniform": (0, 1), "beta": (2, 5)}[draw]
+    shares = [timelines.regimes(getattr(stream, draw)(*arguments, 19))[1] for _ in range(300)]
+    limit = min(share for share in np.linspace(0.7, 1, 61) if timelines.one_group(19, share)[2] <= 0.05)
+    assert np.mean(np.array(shares) >= limit) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 300)
+
+
+def test_groups_are_compared_as_scipy_does() -> None:
+    stream = np.random.default_rng(8)
+    group, holds = np.arange(19) < 12, stream.random(19) < 0.5
+    table = [[(holds & group).sum(), (~holds & group).sum()], [(holds & ~group).sum(), (~holds & ~group).sum()]]
+    assert timelines.apart(holds, group) == pytest.approx(stats.fisher_exact(table).pvalue)
+    assert np.isnan(timelines.apart(holds, np.ones(19, bool)))
+    values = np.append(stream.normal(size=19) + 0.8 * group, np.nan)
+    gap, p = timelines.shifted(values, np.append(group, True))
+    theirs = stats.permutation_test(
+        (values[:12], values[12:19]), lambda a, b: abs(a.mean() - b.mean()), alternative="greater", rng=9
+    )
+    assert abs(gap) == pytest.approx(theirs.statistic)
+    assert p == pytest.approx(theirs.pvalue, abs=0.015)
+
+
+def test_windows_are_named_after_what_they_hold() -> None:
+    lines = [series("PF_1", Label.PF, np.arange(7.0)), series("AR_1", Label.AR, np.arange(31.0))]
+    assert timelines.windows(lines, (25, 60)) == [("25 min", -25), ("30.0 min, all there is", -60)]
+    assert timelines.windows(lines, (10, 25)) == [("10 min", -10), ("25 min", -25), ("30.0 min, all there is", -np.inf)]
+    assert timelines.windows([one.within(-20) for one in lines], (25, 60)) == [("20.0 min, all there is", -25)]
+    assert timelines.alike(lines, lines) and not timelines.alike(lines, lines[::-1])
+
+
 def test_agreement_with_the_truth() -> None:
     truth = np.arange(19) < 13
     hits, others, p = timelines.agreement(truth.copy(), truth)

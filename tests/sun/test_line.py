@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from preflare.errors import ConfigError
-from preflare.sun.line import Line, Rules
+from preflare.sun.line import Blend, Line, Rules
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -34,6 +34,29 @@ def test_the_config_is_plain_after_instantiation(line: Line) -> None:
     assert line.rules.core_ratio == (0.7, 2.3)
 
 
+def test_features_are_as_near_as_they_reach(line: Line) -> None:
+    assert line.blends == {"triplet": Blend([2798.754, 2798.823], 0.25)}
+    wavelength = np.array([2798.7, 2798.937, 2799.09, 2805.35])
+    slow = [
+        [
+            min(abs(one - place) for place in (2798.754, 2798.823)) / 0.25
+            if name == "triplet"
+            else abs(one - at) / 0.16
+            for name, at in line.features.items()
+        ]
+        for one in wavelength
+    ]
+    np.testing.assert_allclose(line.away(wavelength, 0.16), slow)
+    assert line.away(wavelength, 0.16)[1].argmin() == 0
+    assert replace(line, features={}, blends={}, reference=None).away(wavelength, 0.16).shape == (4, 0)
+
+
+@pytest.mark.parametrize(("lines", "reach"), [([], 0.2), ([2798.8], 0), (["x"], 0.2)])
+def test_a_blend_that_cannot_be(lines: list, reach: float) -> None:
+    with pytest.raises(ConfigError, match="line.blends"):
+        Blend(lines, reach)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -52,6 +75,7 @@ def test_the_config_is_plain_after_instantiation(line: Line) -> None:
         ({"cores": {"k": 2796.34, "C II": 1335.7}}, "C II at 1335.7 Å lies outside"),
         ({"continuum": (2790.0, 2800.0)}, "continuum start at 2790.0 Å lies outside"),
         ({"cores": {"k": 2796.34}}, "a core ratio needs two"),
+        ({"blends": {"Fe XXI": Blend([2800.0], 0.2)}}, "line.blends.Fe XXI is no feature, expected one of"),
         ({"reference": "Fe XXI"}, "line.reference is 'Fe XXI', expected one of line.features: triplet, Mn I"),
         ({"reference_halfwidth": 0}, "line.reference_halfwidth is 0, expected a number of Å above 0"),
     ],
