@@ -39,6 +39,11 @@ def flares(begin: datetime, end: datetime, cache: Path) -> tuple[Flare, ...]:
     return tuple(flare for flare in merged(read(path)) if flare.between(begin, end))
 
 
+def check_reachable(begin: datetime, end: datetime) -> None:
+    """Ask HEK for flares and forget the answer. Raises FlareError if it cannot be asked."""
+    _ask("FL", begin, end, FLARES)
+
+
 def regions(begin: datetime, end: datetime, cache: Path) -> tuple[Region, ...]:
     """The numbered active regions on the disc from begin to end. Raises FlareError if HEK cannot be asked."""
     path = _place("regions", begin, end, cache)

@@ -88,6 +88,14 @@ class Surroundings:
         """Whether there is a list to find an onset in."""
         return self.hek or self.flares is not None
 
+    def check_reachable(self, moment: datetime) -> None:
+        """Raise FlareError if HEK, or what has GOES files, is to be asked but cannot be, tried on an hour from then."""
+        until = moment + timedelta(hours=1)
+        if self.hek:
+            hek.check_reachable(moment, until)
+        if self.fido:
+            xrs.fetch(moment, until, self.cache / "goes")
+
     def resolve(self, field: Field, label: Label, entry: Entry | None, onset: str | None) -> Entry | None:
         """The catalog's entry with onset and region as the list has them; as it is without a list.
 

@@ -69,11 +69,11 @@ def fetch(begin: datetime, end: datetime, cache: Path) -> None:
     days = [(begin + timedelta(days=day)).date() for day in range((end.date() - begin.date()).days + 1)]
     if all(any(_day(file) == day for file in _listed(cache)) for day in days):
         return
-    cache.mkdir(parents=True, exist_ok=True)
     try:
         found = Fido.search(
             a.Time(begin.replace(tzinfo=None), end.replace(tzinfo=None)), a.Instrument.xrs, a.Resolution("avg1m")
         )
+        cache.mkdir(parents=True, exist_ok=True)
         came = Fido.fetch(found, path=str(cache / "{file}"), progress=False)
     except Exception as error:  # whatever a network, and the five libraries between it and us, come up with
         raise FlareError(
