@@ -17,6 +17,10 @@ class ArchiveError(PreflareError):
     """A file of an archive on the web that does not come, or is not what it should be."""
 
 
+class UnreachableError(ArchiveError):
+    """A server that does not answer, so that it is no use to ask it for anything else."""
+
+
 class FlareError(PreflareError):
     """A flare list, an answer of HEK or a GOES file that cannot be used."""
 

@@ -99,11 +99,15 @@ def _labels(rows: Sequence[Row], verified: Mapping[str, bool]) -> list[str]:
     doubtful = [_with_source(row) for row in rows if row.label is Label.PF and _confirmed(row, verified) is False]
     if doubtful:
         found.append(f"Nobody has confirmed the onsets of {len(doubtful)} PF observations: {_some(doubtful)}.")
-    blind = [row.name for row in rows if row.label is Label.AR and not np.isfinite(row.strongest)]
+    blind = [
+        row.name
+        for row in rows
+        if row.label is Label.AR and (not np.isfinite(row.strongest) or row.settings.get("goes_checked") == "no")
+    ]
     if blind:
         found.append(
-            f"The X-ray flux of {len(blind)} AR observations is not known, so that nothing shows that no flare "
-            f"occurred: {_some(blind)}."
+            f"The X-ray flux of {len(blind)} AR observations is not known, or not throughout, so that nothing shows "
+            f"that no flare occurred: {_some(blind)}."
         )
     for row in rows:
         if row.label is Label.AR and row.strongest >= CLASSES["M"]:

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from preflare.errors import ConfigError
-from preflare.sun.observation import instant
+from preflare.sun.observation import utc
 
 # A hit is narrower than anything that comes through the spectrograph, which spreads all light over two pixels: it
 # stands above twice what lies two pixels beside it, by more than noise. In real full-resolution exposures of a quiet
@@ -38,22 +38,27 @@ def read_intervals(path: Path) -> tuple[Interval, ...]:
         cells = [cell.strip() for cell in next(csv.reader([line]))]
         if head is None:
             head = cells
-            if not {"start", "end"} <= set(head):
-                raise ConfigError(f"{path} has the columns {', '.join(head)}; expected start, end.")
+            if not {"start", "end"} <= set(head) or len(set(head)) < len(head):
+                raise ConfigError(
+                    f"{path} has the columns {', '.join(head)}; expected start, end and, if you like, others. Let its "
+                    "first line name them, each once."
+                )
             continue
         try:
+            if len(cells) != len(head):
+                raise ValueError(f"{len(cells)} cells, expected {len(head)}")
             row = dict(zip(head, cells, strict=True))
-            start, end = instant(row["start"]), instant(row["end"])
+            start, end = utc("start", row["start"]), utc("end", row["end"])
             if end < start:
-                raise ValueError("end before start")
+                raise ValueError(f"end {row['end']} is before start {row['start']}")
         except ValueError as error:
             raise ConfigError(
-                f"{path}, line {number}, cannot be read: {error}. Expected start,end in UTC, such as "
-                "2015-07-03T17:10,2015-07-03T17:20."
+                f"{path}, line {number}, cannot be read: {error}. Correct or delete the line; one is "
+                "start,end in UTC, such as 2015-07-03T17:10,2015-07-03T17:20."
             ) from error
         intervals.append((start, end))
     if head is None:
-        raise ConfigError(f"{path} is empty; expected start, end.")
+        raise ConfigError(f"{path} is empty. Begin it with a line of columns: start, end.")
     return tuple(intervals)
 
 

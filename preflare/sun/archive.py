@@ -1,11 +1,12 @@
 """Observations from the public IRIS archive: downloaded into a cache, then ingested as files on disk are.
 
 An observation's folder in the cache holds the archive's files under their own names, ``SDO/`` with the unpacked AIA
-cubes, and ``archive.json``: for each file that was asked for its bytes (null: the archive has none) and, once it is
-there, its SHA-256, with which a later ingest compares: what was damaged since is fetched again. Rasters are read from
-their tarball as it is.
+cubes, and ``archive.json``: of each file that came and is sound its bytes and SHA-256, with which a later ingest
+compares: what was damaged since is fetched again; null for both where the archive had none the last time. Rasters are
+read from their tarball as it is. One command at a time works in an observation's folder.
 """
 
+import fcntl
 import json
 import logging
 import math
@@ -14,12 +15,21 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from omegaconf import ListConfig
 
-from preflare.checks import check_integer, check_number, check_path, check_text
-from preflare.errors import ArchiveError, CatalogError, ConfigError, FlareError, Level2Error, PreflareError
+from preflare.checks import check_flag, check_integer, check_number, check_path, check_text
+from preflare.errors import (
+    ArchiveError,
+    CatalogError,
+    ConfigError,
+    FlareError,
+    Level2Error,
+    PreflareError,
+    UnreachableError,
+)
 from preflare.sun import catalog as catalogs
 from preflare.sun import flares as flare_lists
 from preflare.sun import tarball
@@ -27,13 +37,14 @@ from preflare.sun.catalog import Entry
 from preflare.sun.folder import Folder
 from preflare.sun.line import Line
 from preflare.sun.observation import Label, Observation, check_identities
-from preflare.sun.transfer import Advance, Web, partial_path
+from preflare.sun.transfer import Advance, Remote, Web, arrived
 from preflare.sun.window import LABELS, Window
 
 RASTER = "iris_l2_{id}_raster.tar.gz"
 AIA = "iris_l2_{id}_SDO.tar.gz"
 SLIT_JAW = tuple(f"iris_l2_{{id}}_SJI_{filter}_t000.fits.gz" for filter in ("1330", "1400", "2796", "2832"))
 RECORD = "archive.json"
+LACKING = {"bytes": None, "sha256": None}
 GIB = 2**30
 # What a transatlantic line gave; only to say how long it may take.
 RATE = 5e6  # bytes/s
@@ -57,19 +68,19 @@ def _unwatched(name: str, size: int) -> Iterator[Advance]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """An observation to get: its name, its folder in the cache, and the bytes of each file that the archive has."""
+    """An observation to get: its name, its folder in the cache, the files that the archive has, and those it lacks."""
 
     name: str
     folder: Path
-    sizes: dict[str, int]
+    files: dict[str, Remote]
+    lacking: tuple[str, ...]
 
     @property
     def missing(self) -> int:
         """Bytes that are still to come."""
-        parts = {file: partial_path(self.folder / file) for file in self.sizes}
         return sum(
-            size - (parts[file].stat().st_size if parts[file].exists() else 0)
-            for file, size in self.sizes.items()
+            remote.size - arrived(self.folder / file, remote)
+            for file, remote in self.files.items()
             if not self.has(file)
         )
 
@@ -78,12 +89,12 @@ class Wanted:
         """Bytes that what is still to come takes beside itself, about: shards, and images unpacked."""
         id = self.folder.name
         rates = {RASTER.format(id=id): SHARDS, AIA.format(id=id): UNPACKED}
-        return sum(rates.get(file, 0) * size for file, size in self.sizes.items() if not self.has(file))
+        return sum(rates.get(file, 0) * remote.size for file, remote in self.files.items() if not self.has(file))
 
     def has(self, file: str) -> bool:
         """Whether a file is there as large as it should be."""
         path = self.folder / file
-        return path.exists() and path.stat().st_size == self.sizes[file]
+        return path.exists() and path.stat().st_size == self.files[file].size
 
 
 class Archive:
@@ -118,7 +129,7 @@ class Archive:
         if not self.base.startswith(("http://", "https://")):
             raise ConfigError(f"source.base is {base!r}, expected a URL with http:// or https://.")
         self.cache = check_path("source.cache", cache)
-        self.images = images
+        self.images = check_flag("source.images", images)
         self.web = Web(
             check_integer("source.tries", tries, 1), check_number("source.pause", pause, 0, 3600, unit="seconds")
         )
@@ -133,6 +144,7 @@ class Archive:
         self.folder = Folder(None, window, catalog, resolve, flares, goes, allow, cache, saa, correct_zero_point)
         self.watch: Watch = _unwatched
         self.failed: list[str] = []
+        self._offline = False
 
     def observations(self, line: Line) -> Iterator[Observation]:
         """Each observation once its files are there; what is there already is not asked for again.
@@ -143,18 +155,24 @@ class Archive:
         observation that is named cannot be cut, and what ``Folder`` raises.
         """
         self.failed.clear()
+        self._offline = False
         if self.folder.surroundings.flares is not None:
             flare_lists.read(self.folder.surroundings.flares)  # before anything is downloaded in vain
         entries = {entry.id: entry for entry in catalogs.read(self.folder.catalog)}
         names, whole = self._named(entries), self.names is None
+        new = [name for name in names if not self._is_there(name)]
+        if new:
+            # Who cannot ask them should not find out after gigabytes.
+            self.folder.surroundings.check_reachable(_start(new[0]))
         plan = self._asked(names, whole)
         if whole:
             self._tell(names, entries)
         self._announce(plan)
         for wanted in plan:
             try:
-                self._get(wanted)
-                observation = self._read(wanted, line)
+                with _alone(wanted.folder):
+                    self._get(wanted)
+                    observation = self._read(wanted, line)
             except (ArchiveError, CatalogError, ConfigError, FlareError, Level2Error) as error:
                 self._leave_out(wanted.name, error, whole)
             else:
@@ -169,8 +187,8 @@ class Archive:
             )
 
     def _leave_out(self, name: str, error: PreflareError, whole: bool) -> None:
-        """Go on without an observation of the whole catalog; one that was named is an error."""
-        if not whole:
+        """Go on without an observation of the whole catalog; one that was named is an error, a dead server always."""
+        if not whole or isinstance(error, UnreachableError):
             raise error
         # A page that did not come says nothing of the observation.
         named = name.partition("_")[2] in str(error)
@@ -182,7 +200,7 @@ class Archive:
         """How large everything is. Of the whole catalog, what the archive lacks is left out."""
         plan = []
         for number, name in enumerate(names):
-            new = not (self.cache / name.partition("_")[2] / RECORD).exists()
+            new = not self._is_there(name)
             try:
                 plan.append(self._ask(name))
             except (ArchiveError, CatalogError) as error:
@@ -237,23 +255,52 @@ class Archive:
         known = self.window.onset or (entry.onset if entry else "") or self.folder.surroundings.knows_flares
         return label == name.partition("_")[0] == Label.PF.prefix and not known
 
+    def _is_there(self, name: str) -> bool:
+        """Whether the rasters of an observation came, as far as the record says."""
+        folder = self.cache / name.partition("_")[2]
+        try:
+            return _is_sound(_read_record(folder).get(RASTER.format(id=folder.name)))
+        except ArchiveError:
+            return False  # and is said when it is asked for
+
     def _ask(self, name: str) -> Wanted:
-        """How large the files of an observation are; only what the cache does not know is asked for."""
+        """How large the files of an observation are; those that are there are not asked for."""
         id = name.partition("_")[2]
         folder = self.cache / id
         record = _read_record(folder)
-        patterns = (RASTER, *((*SLIT_JAW, AIA) if self.images else ()))
-        for file in (pattern.format(id=id) for pattern in patterns):
-            if file not in record:
-                record[file] = {"bytes": self.web.size(self._url(id, file)), "sha256": None}
+        files, lacking = {}, []
+        for file in (pattern.format(id=id) for pattern in (RASTER, *((*SLIT_JAW, AIA) if self.images else ()))):
+            known = record.get(file)
+            if known is not None and _is_sound(known):
+                files[file] = Remote(known["bytes"])
+                continue
+            lacked = known is not None and known["bytes"] is None
+            remote = None if lacked and self._offline else self._asked_for(id, file, lacked)
+            if remote is None:
+                lacking.append(file)
+            else:
+                files[file] = remote
         raster = RASTER.format(id=id)
-        if record[raster]["bytes"] is None:
+        if raster in lacking:
             raise CatalogError(
                 f"There is no {self._url(id, raster)} (404): the archive has no rasters of {name}. Check its id and "
                 "source.base."
             )
-        _write_record(folder, record)
-        return Wanted(name, folder, {file: record[file]["bytes"] for file in record if record[file]["bytes"]})
+        if lacking and not self._offline:
+            shown = ", ".join(file.removeprefix(f"iris_l2_{id}_").partition(".")[0] for file in lacking)
+            log.info("%s: the archive has no %s (404). The next command asks for it again.", name, shown)
+        return Wanted(name, folder, files, tuple(lacking))
+
+    def _asked_for(self, id: str, file: str, lacked: bool) -> Remote | None:
+        """A file as the archive has it. One that it lacked the last time is no reason to stop without a network."""
+        try:
+            return self.web.ask(self._url(id, file))
+        except UnreachableError as error:
+            if not lacked:
+                raise
+            self._offline = True
+            log.warning("What the archive lacked the last time was not asked for again: %s", error)
+            return None
 
     def _url(self, id: str, file: str) -> str:
         return f"{self.base}/level2_compressed/{id[:4]}/{id[4:6]}/{id[6:8]}/{id}/{file}"
@@ -262,6 +309,7 @@ class Archive:
         missing = sum(wanted.missing for wanted in plan)
         if not missing:
             return
+        _make(self.cache)
         growth = sum(wanted.growth for wanted in plan)
         free = shutil.disk_usage(self.cache).free
         count = sum(wanted.missing > 0 for wanted in plan)
@@ -279,35 +327,38 @@ class Archive:
             )
 
     def _get(self, wanted: Wanted) -> None:
-        """Download what is not there, or not whole; a tarball that asks for a place outside its folder is refused."""
-        for file in wanted.sizes:
+        """Download what is not there, or not whole; what is damaged or not safe to unpack is refused."""
+        self._note(wanted, dict.fromkeys(wanted.lacking, LACKING))
+        for file in wanted.files:
             path = wanted.folder / file
-            known = _read_record(wanted.folder)[file]["sha256"]
             if not wanted.has(file):
                 if path.exists():
                     log.warning("%s is not as large as when it was downloaded, so it is fetched again.", path)
                 self._fetch(wanted, file)
-            elif known is None:
+            elif not _is_sound(_read_record(wanted.folder).get(file)):
                 # Killed just before it was noted.
-                self._note(wanted, file, tarball.sha256(path))
+                self._accept(wanted, file, tarball.sha256(path))
             if file == AIA.format(id=wanted.folder.name):
                 self._unpack(wanted, file)
 
     def _fetch(self, wanted: Wanted, file: str) -> None:
         """Download a file into its place, whatever is there."""
-        path, size = wanted.folder / file, wanted.sizes[file]
-        known = _read_record(wanted.folder)[file]["sha256"]
-        with self.watch(file, size) as advance:
-            digest = self.web.fetch(self._url(wanted.folder.name, file), path, size, known, advance)
-        self._note(wanted, file, digest)
+        path, remote = wanted.folder / file, wanted.files[file]
+        known = _read_record(wanted.folder).get(file, LACKING)["sha256"]
+        with self.watch(file, remote.size) as advance:
+            digest, size = self.web.fetch(self._url(wanted.folder.name, file), path, remote, known, advance)
+        wanted.files[file] = Remote(size)
+        self._accept(wanted, file, digest)
 
-    def _note(self, wanted: Wanted, file: str, digest: str) -> None:
-        """Record the SHA-256 of a file that is there, if it can be used."""
-        if file.endswith(".tar.gz"):
-            tarball.check(wanted.folder / file)
+    def _accept(self, wanted: Wanted, file: str, digest: str) -> None:
+        """Record a file that is there, if it can be used."""
+        tarball.check(wanted.folder / file)
+        self._note(wanted, {file: {"bytes": wanted.files[file].size, "sha256": digest}})
+
+    def _note(self, wanted: Wanted, news: dict[str, dict]) -> None:
         record = _read_record(wanted.folder)
-        record[file]["sha256"] = digest
-        _write_record(wanted.folder, record)
+        if record | news != record:
+            _write_record(wanted.folder, record | news)
 
     def _unpack(self, wanted: Wanted, file: str) -> None:
         path, folder = wanted.folder / file, wanted.folder / "SDO"
@@ -323,7 +374,7 @@ class Archive:
     def _mend(self, wanted: Wanted, file: str) -> bool:
         """Fetch a file again unless it is what was downloaded; returns whether it was."""
         path = wanted.folder / file
-        if tarball.sha256(path) == _read_record(wanted.folder)[file]["sha256"]:
+        if path.exists() and tarball.sha256(path) == _read_record(wanted.folder)[file]["sha256"]:
             return False
         log.warning("%s was changed or damaged since it was downloaded, so it is fetched again.", path)
         self._fetch(wanted, file)
@@ -359,15 +410,50 @@ def _read_record(folder: Path) -> dict[str, dict]:
 
 
 def _write_record(folder: Path, files: dict[str, dict]) -> None:
+    _make(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         scratch = folder / f".{RECORD}.part"
         scratch.write_text(json.dumps({"files": files}, indent=2) + "\n")
         os.replace(scratch, folder / RECORD)
     except OSError as error:
-        raise ConfigError(
-            f"Nothing can be written into {folder} ({error.strerror}). Choose another source.cache."
-        ) from error
+        raise _unwritable(folder, error) from error
+
+
+def _is_sound(known: dict | None) -> bool:
+    return known is not None and known["sha256"] is not None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"Nothing can be written into {folder} ({error.strerror}). Choose another source.cache.")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other commands out of a folder, and wait for one that is in it; killed, it keeps nobody out."""
+    _make(folder)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("Another command is at work in %s: waiting until it is done there.", folder)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            log.debug("%s is on a file system without locks.", folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _start(name: str) -> datetime:
+    return datetime.strptime(name.partition("_")[2][:15], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
 
 
 def _size(count: float) -> str:

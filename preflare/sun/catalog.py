@@ -96,12 +96,14 @@ def _parse(path: Path) -> list[Entry]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             columns = list(reader.fieldnames or ())
-            unknown = [name for name in columns if name not in COLUMNS]
-            if unknown or not {"label", "id"} <= set(columns):
-                raise CatalogError(
-                    f"{path} has the columns {', '.join(columns) or 'none'}; expected label, id and any of "
-                    f"{', '.join(name for name in COLUMNS if name not in ('label', 'id'))}."
-                )
+            advice = (
+                "Let its first line name label, id and any of "
+                f"{', '.join(name for name in COLUMNS if name not in ('label', 'id'))}, each once."
+            )
+            if not columns:
+                raise CatalogError(f"{path} is empty. {advice}")
+            if not {"label", "id"} <= set(columns) <= set(COLUMNS) or len(set(columns)) < len(columns):
+                raise CatalogError(f"{path} has the columns {', '.join(columns)}. {advice}")
             entries: dict[str, Entry] = {}
             lines: dict[str, int] = {}
             for row in reader:
@@ -115,9 +117,9 @@ def _parse(path: Path) -> list[Entry]:
                 entries[entry.id], lines[entry.id] = entry, reader.line_num
             return list(entries.values())
     except FileNotFoundError:
-        raise CatalogError(f"There is no catalog at {path}.") from None
+        raise CatalogError(f"There is no catalog at {path}. Correct catalog=FILE.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CatalogError(f"{path} cannot be read as a CSV file: {error}.") from error
+        raise CatalogError(f"{path} cannot be read as a CSV file: {error}. Save it as CSV in UTF-8.") from error
 
 
 def _entry(where: str, row: dict[str, str | None]) -> Entry:

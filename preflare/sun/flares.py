@@ -8,7 +8,7 @@ with ``#`` are comments. A file of regions has ``time``, ``x``, ``y`` and ``acti
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from preflare.errors import FlareError
 from preflare.sun.goes import class_flux, is_strong
-from preflare.sun.observation import instant
+from preflare.sun.observation import utc
 
 T = TypeVar("T")
 
@@ -59,12 +59,12 @@ class Region:
 
 def read(path: Path) -> tuple[Flare, ...]:
     """The flares of a list in the order of their starts. Raises FlareError naming the line that cannot be read."""
-    return tuple(sorted(_rows(path, ("start", "class"), _flare), key=lambda flare: flare.start))
+    return tuple(sorted(_rows(path, ("start", "class"), parse), key=lambda flare: flare.start))
 
 
 def read_regions(path: Path) -> tuple[Region, ...]:
     """The regions of a file. Raises FlareError naming the line that cannot be read."""
-    return tuple(_rows(path, ("time", "x", "y", "active_region"), _region))
+    return tuple(_rows(path, ("time", "x", "y", "active_region"), parse_region))
 
 
 def merged(flares: Sequence[Flare]) -> tuple[Flare, ...]:
@@ -94,7 +94,7 @@ def _rows(path: Path, required: tuple[str, ...], parse: Callable[[dict[str, str]
     except FileNotFoundError:
         raise FlareError(f"There is no flare list {path}. Correct source.flares.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise FlareError(f"{path} cannot be read as a CSV file: {error}.") from error
+        raise FlareError(f"{path} cannot be read as a CSV file: {error}. Save it as CSV in UTF-8.") from error
     # Comments stay as empty lines, so that the reader counts them and does not look for quotes in them.
     reader = csv.reader(("\n" if line.startswith("#") or not line.strip() else line for line in lines), strict=True)
     head: list[str] | None = None
@@ -114,28 +114,45 @@ def _rows(path: Path, required: tuple[str, ...], parse: Callable[[dict[str, str]
     except (csv.Error, ValueError) as error:
         raise FlareError(f"{path}, line {number}, cannot be read: {error}. Correct or delete the line.") from error
     if head is None:
-        _head(path, [], required)
+        raise FlareError(f"{path} is empty. Begin it with a line of columns: {', '.join(required)}.")
 
 
 def _head(path: Path, row: Sequence[str], required: tuple[str, ...]) -> list[str]:
     head = [name.strip() for name in row]
+    advice = f"Let its first line name {', '.join(required)} and, if you like, others, each once."
     if not set(required) <= set(head):
-        raise FlareError(f"{path} has the columns {', '.join(head) or 'none'}; expected {', '.join(required)}.")
+        raise FlareError(f"{path} has the columns {', '.join(head)}; expected {', '.join(required)}. {advice}")
+    twice = next((name for name in head if head.count(name) > 1), None)
+    if twice is not None:
+        raise FlareError(f"{path} has the column {twice} twice. {advice}")
     return head
 
 
-def _flare(row: dict[str, str]) -> Flare:
+def parse(row: Mapping[str, str]) -> Flare:
+    """The flare of a list's row, column -> cell. Raises ValueError saying which cell cannot be read."""
     class_flux(row["class"])
-    times = {name: instant(row[name]) if row.get(name) else None for name in ("peak", "end")}
-    start = instant(row["start"])
+    start = utc("start", row["start"])
+    times = {name: utc(name, row[name]) if row.get(name) else None for name in ("peak", "end")}
     for name, time in times.items():
         if time is not None and time < start:
             raise ValueError(f"{name} {row[name]} is before start {row['start']}")
-    x, y = (float(row.get(name) or math.nan) for name in ("x", "y"))
+    x, y = (_arcsec(name, row[name]) if row.get(name) else math.nan for name in ("x", "y"))
     if x == y == 0:  # how services say that they do not know
         x = y = math.nan
     return Flare(start, row["class"], times["peak"], times["end"], x, y, row.get("active_region", ""))
 
 
-def _region(row: dict[str, str]) -> Region:
-    return Region(instant(row["time"]), float(row["x"]), float(row["y"]), row["active_region"])
+def parse_region(row: Mapping[str, str]) -> Region:
+    """The region of a row, column -> cell. Raises ValueError saying which cell cannot be read."""
+    x, y = (_arcsec(name, row[name]) for name in ("x", "y"))
+    return Region(utc("time", row["time"]), x, y, row["active_region"])
+
+
+def _arcsec(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {text!r}, expected a number of arcsec")
+    return number

@@ -50,6 +50,14 @@ def instant(text: str) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
+def utc(name: str, text: str) -> datetime:
+    """``instant`` of a cell in a user's file; the ValueError names the cell and says what is expected."""
+    try:
+        return instant(text)
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}, expected a UTC time such as 2014-03-29T17:35") from None
+
+
 def iso(time: datetime) -> str:
     """A UTC datetime as headers hold it: to the millisecond, without a zone."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")

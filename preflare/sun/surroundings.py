@@ -30,6 +30,11 @@ FAR = 150.0
 AHEAD = timedelta(hours=24)
 # X-rays beside the observation, so that a figure shows what came before and after.
 BESIDE = timedelta(minutes=30)
+# What X-rays must have of the time that they are to speak for: the share with points, and the longest gap, s. A flare
+# of class M takes about ten minutes from its start to half its decay: a longer gap may hide one.
+COVERED, GAP = 0.9, 600.0
+# Two peak fluxes of one flare, the one over the other.
+SAME = 0.8, 1.25
 
 log = logging.getLogger(__name__)
 
@@ -88,18 +93,38 @@ class Surroundings:
         """Whether there is a list to find an onset in."""
         return self.hek or self.flares is not None
 
+    def check_reachable(self, moment: datetime) -> None:
+        """Raise FlareError if HEK, or what has GOES files, is to be asked but cannot be, tried on an hour from then."""
+        until = moment + timedelta(hours=1)
+        if self.hek:
+            hek.check_reachable(moment, until)
+        if self.fido:
+            xrs.fetch(moment, until, self.cache / "goes")
+
     def resolve(self, field: Field, label: Label, entry: Entry | None, onset: str | None) -> Entry | None:
         """The catalog's entry with onset and region as the list has them; as it is without a list.
 
         onset: the user's own, which stays as it is; the flare that the list has there is the entry's.
-        Of the M and X flares that began while the observation lasted: the one at the known onset, else, if none is
-        known, the nearest to the field's centre (those of unknown place last, the strongest first).
+        Of the M and X flares that began while the observation lasted: the one at the known onset; else, if none is
+        known, the nearest to the field's centre (those of unknown place last, the strongest first); else, if the
+        catalog's is unverified and only one of them may be its flare, that one.
+        An onset is verified if the list confirms the catalog's, or if HEK, which is public, has but one flare that it
+        may be.
         """
         if not self.knows_flares or label not in (Label.AR, Label.PF):
             return entry
         entry = entry or Entry(-1, label, field.id, "", "", "", "", "", "", False)
         known = onset or entry.onset
-        flare = _chosen(field, [flare for flare in self._flares(field) if flare.strong], known)
+        who = "HEK" if self.flares is None else self.flares.name
+        strong = [flare for flare in self._flares(field) if flare.strong]
+        flare, only = _chosen(field, strong, known), _only(field, strong, entry.flare_class)
+        confirmed = flare is not None and bool(entry.onset)
+        if label is Label.PF and flare is None and only is not None and not onset and not entry.verified:
+            log.warning(
+                "%s: the catalog has its onset at %s, but the one M or X flare by %s that may be its flare, %s, began "
+                "at %s: that is taken.", entry.name, known, who, only.flare_class, iso(only.start),
+            )  # fmt: skip
+            flare = only
         if label is Label.PF and flare is not None:
             entry = replace(
                 entry,
@@ -108,8 +133,12 @@ class Surroundings:
                 end=iso(flare.end) if flare.end else "",
                 flare_class=flare.flare_class,
                 active_region=flare.active_region or entry.active_region,
-                source="window.onset" if onset else "HEK" if self.flares is None else self.flares.name,
-                verified=entry.verified and onset in (None, entry.onset),
+                source="window.onset" if onset else who,
+                verified=(
+                    entry.verified and onset == entry.onset
+                    if onset
+                    else entry.verified or confirmed or (self.flares is None and flare is only)
+                ),
             )
         elif label is Label.PF and known:
             log.warning("%s: the list has no M or X flare within 10 min of its onset, %s.", entry.name, known)
@@ -137,7 +166,8 @@ class Surroundings:
         if curve is None:
             return settings, None
         settings |= {"goes_satellite": curve.satellite, "goes_factor": curve.factor}
-        self._check_flux(name, field, cut, curve.goes)
+        if cut.label in (Label.AR, Label.PF):
+            settings["goes_checked"] = "yes" if self._check_flux(name, field, cut, curve) else "no"
         return settings, curve.goes
 
     def _flares(self, field: Field) -> tuple[Flare, ...]:
@@ -221,23 +251,38 @@ class Surroundings:
             log.warning(
                 "%s: the GOES files hold nothing of %s to %s, so there is no curve.", name, iso(begin), iso(end)
             )
-        elif (curve.goes.time[-1] - curve.goes.time[0]) < 0.9 * (end - begin - 2 * BESIDE).total_seconds():
-            log.warning("%s: the GOES files hold only part of %s to %s.", name, iso(begin), iso(end))
         return curve
 
-    def _check_flux(self, name: str, field: Field, cut: Cut, goes: Goes) -> None:
+    def _check_flux(self, name: str, field: Field, cut: Cut, curve: xrs.Curve) -> bool:
+        """Compare the X-rays with what is known: of an AR that no M or X flare came, of a PF its class.
+
+        Returns whether they cover enough for that; what they do show counts all the same.
+        """
+        goes = curve.goes
         begin, end = 0.0, (field.end - field.start).total_seconds()
         if cut.label is Label.PF:
             begin = (instant(cut.onset) - field.start).total_seconds()
-            end = (instant(cut.end) - field.start).total_seconds() if cut.end else begin + 3600
+            last = (field.end + BESIDE - field.start).total_seconds()
+            end = (instant(cut.end) - field.start).total_seconds() if cut.end else min(begin + 3600, last)
+        share, gap = curve.coverage(begin, end)
+        enough = share >= COVERED and gap <= GAP
+        what = "its flare" if cut.label is Label.PF else "its duration"
+        if not enough:
+            log.warning(
+                "%s: GOES has valid points for %.0f%% of %s, with a gap of %.0f min (at least %.0f%% and no gap over "
+                "%.0f min are needed), so that %s could not be checked. Give other GOES files, or a flare list.",
+                name, 100 * share, what, gap / 60, 100 * COVERED, GAP / 60,
+                "its class" if cut.label is Label.PF else "whether an M or X flare occurred",
+            )  # fmt: skip
         peak = goes.flux[(goes.time >= begin) & (goes.time <= end)].max(initial=0.0)
-        if peak == 0 or cut.label not in (Label.AR, Label.PF):
-            return
+        if peak == 0:
+            return enough
         seen = flare_class(float(peak))
         if cut.label is Label.AR:
             self._check_ar(name, [seen] if is_strong(seen) else [], "the GOES flux")
-        elif cut.flare_class and not 0.8 < peak / class_flux(cut.flare_class) < 1.25:
+        elif enough and cut.flare_class and not SAME[0] < peak / class_flux(cut.flare_class) < SAME[1]:
             log.warning("%s: its flare is %s by the list, %s by the GOES flux.", name, cut.flare_class, seen)
+        return enough
 
 
 def _chosen(field: Field, strong: Sequence[Flare], onset: str) -> Flare | None:
@@ -253,6 +298,20 @@ def _chosen(field: Field, strong: Sequence[Flare], onset: str) -> Flare | None:
         return unknown, -class_flux(flare.flare_class) if unknown else distance
 
     return min(within, key=rank, default=None)
+
+
+def _only(field: Field, strong: Sequence[Flare], known: str) -> Flare | None:
+    """The flare that an observation's must be: the one of known place near the field, of the class if one is known,
+    when no other of that class, or of unknown place, began while the observation lasted.
+    """
+
+    def may_be(flare: Flare) -> bool:
+        near = not flare.distance(*field.centre) > FAR or field.holds(flare)
+        same = not known or SAME[0] < class_flux(flare.flare_class) / class_flux(known) < SAME[1]
+        return field.start <= flare.start <= field.end and near and same
+
+    found = [flare for flare in strong if may_be(flare)]
+    return found[0] if len(found) == 1 and not math.isnan(found[0].x) else None
 
 
 def _count_c(found: Sequence[Flare], cut: Cut) -> int:

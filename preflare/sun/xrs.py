@@ -33,11 +33,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """goes: flux on the scale of the classes. satellite: "GOES-15". factor: what the file's flux was multiplied by."""
+    """goes: flux on the scale of the classes. satellite: "GOES-15". factor: what the file's flux was multiplied by.
+
+    step: s between two points of the files, those left out included.
+    """
 
     goes: Goes
     satellite: str
     factor: float
+    step: float
+
+    def coverage(self, begin: float, end: float) -> tuple[float, float]:
+        """The share of a time (s on the curve's clock) that has points, and the longest gap in it, s."""
+        inside = self.goes.time[(self.goes.time >= begin) & (self.goes.time <= end)]
+        if not len(inside):
+            return 0.0, end - begin
+        # A point stands for the step around it.
+        gaps = np.diff([begin, *inside, end]) - self.step * np.array([0.5, *[1.0] * (len(inside) - 1), 0.5])
+        return 1 - float(gaps.clip(0).sum()) / max(end - begin, self.step), float(gaps.clip(0).max())
 
 
 def read(path: Path, zero: datetime, begin: datetime, end: datetime) -> Curve | None:
@@ -48,17 +61,20 @@ def read(path: Path, zero: datetime, begin: datetime, end: datetime) -> Curve | 
     Raises FlareError if there is no such file, or one that cannot be read.
     """
     curves: dict[tuple[str, float], list[tuple[np.ndarray, np.ndarray]]] = {}
+    steps: dict[tuple[str, float], float] = {}
     for file in _files(path, begin.date(), end.date()):
         satellite, factor, time, flux = _read(file)
         inside = (time >= begin.timestamp()) & (time <= end.timestamp()) & np.isfinite(flux)
         if inside.any():
             curves.setdefault((satellite, factor), []).append((time[inside] - zero.timestamp(), factor * flux[inside]))
+            steps[satellite, factor] = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
     if not curves:
         return None
     satellite, factor = max(curves, key=lambda key: (sum(len(time) for time, _ in curves[key]), key))
     pieces = curves[satellite, factor]
     time, first = np.unique(np.concatenate([time for time, _ in pieces]), return_index=True)
-    return Curve(Goes(time, np.concatenate([flux for _, flux in pieces])[first]), satellite, factor)
+    goes = Goes(time, np.concatenate([flux for _, flux in pieces])[first])
+    return Curve(goes, satellite, factor, steps[satellite, factor])
 
 
 def fetch(begin: datetime, end: datetime, cache: Path) -> None:
@@ -69,7 +85,6 @@ def fetch(begin: datetime, end: datetime, cache: Path) -> None:
     days = [(begin + timedelta(days=day)).date() for day in range((end.date() - begin.date()).days + 1)]
     if all(any(_day(file) == day for file in _listed(cache)) for day in days):
         return
-    cache.mkdir(parents=True, exist_ok=True)
     try:
         found = Fido.search(
             a.Time(begin.replace(tzinfo=None), end.replace(tzinfo=None)), a.Instrument.xrs, a.Resolution("avg1m")
@@ -135,11 +150,14 @@ def _series(file: Path) -> Any:
             warnings.simplefilter("ignore")  # leap seconds that were rounded, and what the libraries deprecate
             return TimeSeries(str(file), source="XRS")
     except Exception as error:  # sunpy, h5netcdf, astropy and pandas each have their own
+        known = h5py.is_hdf5(file) or file.read_bytes()[:6] == b"SIMPLE" or file.name.endswith(".gz")
+        reason = _first_line(error) if known else "it is neither netCDF nor FITS"
         raise FlareError(
-            f"{file.name} cannot be read as a GOES XRS file ({_first_line(error)}). Download it again, or take it out "
+            f"{file.name} cannot be read as a GOES XRS file ({reason}). Download it again, or take it out "
             "of source.goes."
         ) from error
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].removeprefix("Something went wrong: ").rstrip(".")

@@ -75,11 +75,12 @@ def test_an_exposure_without_pixels_has_no_hits() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "is empty; expected start, end"),
-        ("from,to\n", "has the columns from, to; expected start, end"),
-        ("start,end\nnow,then\n", "line 2, cannot be read: Invalid isoformat string: 'now'"),
-        ("start,end\n2015-07-03T17:10\n", "line 2, cannot be read"),
-        ("start,end\n2015-07-03T17:10,2015-07-03T17:00\n", "line 2, cannot be read: end before start"),
+        ("", "is empty. Begin it with a line of columns: start, end."),
+        ("from,to\n", "has the columns from, to; expected start, end and, if you like, others. Let its first line"),
+        ("start,end,end\n", "has the columns start, end, end; expected start, end and"),
+        ("start,end\nnow,then\n", "line 2, cannot be read: start is 'now', expected a UTC time such as 2014"),
+        ("start,end\n2015-07-03T17:10\n", "line 2, cannot be read: 1 cells, expected 2. Correct or delete the line"),
+        ("start,end\n2015-07-03T17:10,2015-07-03T17:00\n", "line 2, cannot be read: end 2015-07-03T17:00 is before"),
     ],
 )
 def test_a_list_that_cannot_be_read(tmp_path: Path, text: str, reason: str) -> None:

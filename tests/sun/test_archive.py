@@ -7,15 +7,24 @@ import json
 import math
 import shutil
 import tarfile
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
+from preflare.command import CONF
 from preflare.data.shard import Shard
 from preflare.errors import FlareError
-from preflare.sun.transfer import partial_path
+from preflare.sun.archive import Archive
+from preflare.sun.line import Line
+from tests.sun import hek_server
 from tests.sun.archive_server import Server, serve
 from tests.sun.level2_files import Level2File, two_peaks
 
@@ -103,11 +112,12 @@ def test_a_name_becomes_a_shard(
     assert record[RASTER] == {"bytes": served(server, RASTER).stat().st_size, "sha256": shard.header.sources[RASTER]}
     assert record[f"iris_l2_{ID}_SJI_1330_t000.fits.gz"]["bytes"] is None
 
-    asked = len(server.asked)
+    server.asked.clear()
     assert ingest() == 0
     said = capsys.readouterr()
     assert "0 written, 1 already there" in said.out and "To download" not in said.err
-    assert len(server.asked) == asked, "what is there is not asked for again"
+    assert server.gets == [] and not {RASTER, SLIT_JAW, AIA} & {name for _, name, _ in server.asked}
+    assert len(server.asked) == 3, "only what the archive lacked is asked for again"
 
 
 def test_the_same_as_from_a_folder(ingest: Callable[..., int], verb: RunVerb, server: Server, tmp_path: Path) -> None:
@@ -125,7 +135,8 @@ def test_a_broken_transfer_is_gone_on_with_by_the_next_command(
     server.breaks = [size // 2]
     said = refused("source.tries=1")
     assert RASTER in said and "give the same command again" in said
-    assert partial_path(tmp_path / "cache" / ID / RASTER).stat().st_size == size // 2
+    (part,) = (tmp_path / "cache" / ID).glob(f".{RASTER}.*.part")
+    assert part.stat().st_size == size // 2
     assert ingest() == 0
     assert (tmp_path / "cache" / ID / RASTER).read_bytes() == served(server, RASTER).read_bytes()
     assert ("GET", RASTER, f"bytes={size // 2}-") in server.asked
@@ -163,14 +174,14 @@ def test_a_kill_before_the_checksum_is_noted(
 ) -> None:
     assert ingest("data.root=elsewhere") == 0
     note = tmp_path / "cache" / ID / "archive.json"
-    before, asked = note.read_text(), len(server.asked)
+    before, came = note.read_text(), len(server.gets)
     record = json.loads(before)
     for file in (RASTER, AIA, SLIT_JAW):
         record["files"][file]["sha256"] = None
     note.write_text(json.dumps(record))
     capsys.readouterr()
     assert ingest() == 0
-    assert note.read_text() == before and len(server.asked) == asked
+    assert note.read_text() == before and len(server.gets) == came
     assert "fetched again" not in capsys.readouterr().err
 
 
@@ -284,6 +295,8 @@ def test_no_room(refused: Callable[..., str], server: Server, monkeypatch: pytes
         (["observations=[PF_20240510_060000_3600000000]"], "The catalog has no observation 20240510_060000_3600000000"),
         (["source.base=ftp://x"], "source.base is 'ftp://x', expected a URL with http:// or https://."),
         (["source.tries=0"], "source.tries is 0, expected a whole number of 1 or more."),
+        (["source.images=no"], "source.images is 'no', expected true or false."),
+        (["source.images=maybe"], "source.images is 'maybe', expected true or false."),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_asked(
@@ -358,6 +371,7 @@ def test_of_the_whole_catalog_one_that_cannot_be_looked_up_ends_nothing(
     def deaf(*_: object) -> None:
         raise FlareError("HEK could not be asked for now to then. Check the network.")
 
+    monkeypatch.setattr("preflare.sun.surroundings.hek.check_reachable", lambda *_: None)
     monkeypatch.setattr("preflare.sun.surroundings.hek.flares", deaf)
     assert ingest("observations=null", "source.images=false", "source.resolve=hek") == 1
     said = capsys.readouterr().err
@@ -380,5 +394,148 @@ def test_without_a_network(verb: RunVerb, tmp_path: Path, capsys: pytest.Capture
     arguments = (f"source.base={server.url}", "source.tries=1", f"observations={NAME}")
     assert verb("ingest", "source=archive", *arguments) == 1
     said = capsys.readouterr()
-    assert said.out == "" and said.err.count("\n") == 1 and "did not come in 1 attempts" in said.err
-    assert not list(tmp_path.rglob("*.part"))
+    assert said.out == "" and said.err.count("\n") == 1
+    host = server.url.removeprefix("http://")
+    assert said.err.startswith(f"{host} cannot be reached (it refuses the connection). Check the network")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_the_whole_catalog_without_a_network(
+    verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends at the first of 37 observations, untried again."""
+    monkeypatch.setattr("preflare.sun.transfer.time.sleep", lambda seconds: seconds and pytest.fail("waited"))
+    with serve(tmp_path) as server:
+        pass
+    assert verb("ingest", "source=archive", f"source.base={server.url}") == 1
+    said = capsys.readouterr().err
+    assert "cannot be reached (it refuses the connection)" in said.splitlines()[-1]
+    assert said.count("cannot be reached") == 1 and "No observation is left" not in said
+
+
+def test_what_is_there_needs_no_network(
+    ingest: Callable[..., int], verb: RunVerb, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ingest() == 0
+    capsys.readouterr()
+    with serve(tmp_path) as nobody:
+        pass
+    assert ingest(f"source.base={nobody.url}", "data.root=elsewhere") == 0
+    said = capsys.readouterr().err
+    assert said.count("What the archive lacked the last time was not asked for again: 127.0.0.1") == 1
+
+
+def test_a_server_under_repair(
+    refused: Callable[..., str], ingest: Callable[..., int], server: Server, tmp_path: Path
+) -> None:
+    """Nothing of its pages is believed, so all is well once it is back."""
+    server.repair = True
+    assert "_raster.tar.gz is a web page (HTML), expected a packed file." in refused()
+    server.repair = False
+    raster = served(server, RASTER).read_bytes()
+    served(server, RASTER).write_text("<html>Under repair.</html>")
+    assert "_raster.tar.gz is a web page (HTML), expected a packed file." in refused()
+    served(server, RASTER).write_bytes(raster)
+    assert ingest() == 0
+    assert (tmp_path / "cache" / ID / RASTER).read_bytes() == raster
+
+
+def test_sizes_that_an_older_record_has_wrong(ingest: Callable[..., int], server: Server, tmp_path: Path) -> None:
+    cache = tmp_path / "cache" / ID
+    cache.mkdir(parents=True)
+    (cache / "archive.json").write_text(json.dumps({"files": {RASTER: {"bytes": 25, "sha256": None}}}))
+    assert ingest() == 0
+    assert (cache / RASTER).read_bytes() == served(server, RASTER).read_bytes()
+
+
+@pytest.mark.parametrize("file", [SLIT_JAW, AIA, RASTER])
+def test_a_file_that_is_damaged_on_its_way(
+    refused: Callable[..., str], ingest: Callable[..., int], server: Server, tmp_path: Path, file: str
+) -> None:
+    sound = served(server, file).read_bytes()
+    flip(served(server, file))
+    said = refused()
+    assert f"{file} is " in said and "so it was deleted. Give the command again" in said
+    cache = tmp_path / "cache" / ID
+    assert not (cache / file).exists()
+    assert file not in json.loads((cache / "archive.json").read_text())["files"]
+    served(server, file).write_bytes(sound)
+    assert ingest() == 0
+    assert (cache / file).read_bytes() == sound
+
+
+def test_a_film_that_is_gone_for_a_moment_is_asked_for_again(
+    ingest: Callable[..., int], server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = served(server, SLIT_JAW)
+    away = film.rename(film.with_name("away"))
+    assert ingest() == 0
+    said = f"{NAME}: the archive has no SJI_1330_t000, SJI_1400_t000, SJI_2796_t000, SJI_2832_t000 (404). The next"
+    assert said in capsys.readouterr().err
+    away.rename(film)
+    assert ingest() == 0
+    assert (tmp_path / "cache" / ID / SLIT_JAW).read_bytes() == film.read_bytes()
+
+
+def test_two_commands_on_one_cache(server: Server, tmp_path: Path) -> None:
+    """The second waits for what the first gets."""
+    going, told = threading.Event(), []
+
+    def get(first: bool) -> None:
+        files = archive(server, tmp_path)
+
+        @contextmanager
+        def watch(name: str, size: int) -> Iterator[Callable[[int], None]]:
+            going.set()
+            time.sleep(0.3)
+            yield lambda count: None
+
+        files.watch = watch
+        if not first:
+            going.wait(10)
+        told.append([one.header.name for one in files.observations(line())])
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(get, True), pool.submit(get, False)]:
+            done.result(30)
+    assert told == [[NAME], [NAME]] and sorted(server.gets) == sorted([RASTER, SLIT_JAW, AIA])
+    cache = tmp_path / "cache" / ID
+    assert sorted(path.name for path in cache.iterdir()) == sorted([RASTER, SLIT_JAW, AIA, "SDO", "archive.json"])
+
+
+def line() -> Line:
+    return instantiate(OmegaConf.load(CONF / "line" / "mg_ii.yaml"))
+
+
+def archive(server: Server, tmp_path: Path) -> Archive:
+    window = instantiate(OmegaConf.load(CONF / "window" / "paper.yaml"))
+    rest = dict.fromkeys(("catalog", "resolve", "flares", "goes", "allow", "saa"))
+    return Archive(server.url, str(tmp_path / "cache"), True, 2, 0.0, [NAME], window, **rest, correct_zero_point=False)
+
+
+# HEK and GOES are asked for an hour before gigabytes come.
+
+
+def test_hek_is_asked_before_anything_is_downloaded(
+    refused: Callable[..., str], ingest: Callable[..., int], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [hek_server.flare("2014-03-29T17:35:00", "X1.0", 509, 266, 12017)]
+    with hek_server.hek(rows) as (url, _):
+        monkeypatch.setattr("preflare.sun.hek.URL", url)
+    assert refused("source.resolve=hek").startswith("HEK could not be asked for 2014-03-29T14:09:38.000")
+    assert server.asked == []
+    with hek_server.hek(rows) as (url, _):
+        monkeypatch.setattr("preflare.sun.hek.URL", url)
+        assert ingest("source.resolve=hek") == 0
+    assert ingest("source.resolve=hek", "data.root=elsewhere") == 0, "what is there needs no HEK"
+
+
+def test_goes_files_are_asked_for_before_anything_is_downloaded(
+    refused: Callable[..., str], server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search(*_: object) -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("sunpy.net.Fido.search", search)
+    assert refused("source.goes=fido").startswith("No GOES files for 2014-03-29T14:09:38.000 could be had")
+    assert server.asked == [] and not (tmp_path / "cache").exists()

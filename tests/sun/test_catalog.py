@@ -100,8 +100,9 @@ def test_an_observation_may_change_its_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "has the columns none; expected label, id"),
-        ("id,class\nx,y\n", "has the columns id, class; expected label, id"),
+        ("", "is empty. Let its first line name label, id and any of"),
+        ("id,class\nx,y\n", "has the columns id, class. Let its first line name label, id and any of number, onset"),
+        ("id,label,label\nx,PF,PF\n", "has the columns id, label, label. Let its first line name .*each once"),
         (f"label,id\n{ONE},3\n", "line 2: more or fewer cells"),
         ("label,id\nPF\n", "line 2: more or fewer cells"),
         ("label,id\nXX,20240510_060000_3600000000\n", "label is 'XX', expected AR or PF"),
@@ -126,7 +127,7 @@ def test_a_catalog_that_cannot_be(tmp_path: Path, text: str, message: str) -> No
 
 
 def test_no_catalog(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="There is no catalog at"):
+    with pytest.raises(CatalogError, match="There is no catalog at .*own.csv. Correct catalog=FILE."):
         catalog.read(tmp_path / "own.csv")
 
 

@@ -68,13 +68,13 @@ def test_regions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("yesterday,X1.0,,", "line 3, cannot be read: Invalid isoformat string: 'yesterday'"),
+        ("yesterday,X1.0,,", "line 3, cannot be read: start is 'yesterday', expected a UTC time such as 2014"),
         ("2014-03-29T17:35,Q9,,", "line 3, cannot be read: 'Q9' is no GOES class"),
         ("2014-03-29T17:35,X,,", "line 3, cannot be read: 'X' is no GOES class such as M2.3"),
         ("2014-03-29T17:35,X-1.0,,", "line 3, cannot be read: 'X-1.0' is no GOES class such as M2.3"),
         ('2014-03-29T17:35,X1.0,"1\n",\n2014-03-29T18:35,X1.0,,', "line 3, cannot be read: a quoted cell goes on over"),
         ('2014-03-29T17:35,X1.0,"1,\n2014-03-29T18:35,X1.0,,', "line 3, cannot be read: unexpected end of data"),
-        ("2014-03-29T17:35,X1.0,far,", "line 3, cannot be read: could not convert string to float: 'far'"),
+        ("2014-03-29T17:35,X1.0,far,", "line 3, cannot be read: x is 'far', expected a number of arcsec"),
         ("2014-03-29T17:35,X1.0", "line 3, cannot be read: 2 cells, expected 4"),
         ("2014-03-29T17:35,X1.0,,2014-03-29T17:30", "line 3, cannot be read: end 2014-03-29T17:30 is before start"),
     ],
@@ -86,9 +86,17 @@ def test_a_row_that_cannot_be_read(tmp_path: Path, row: str, reason: str) -> Non
     assert str(refusal.value).startswith(f"{path}, {reason}") and "Correct or delete the line" in str(refusal.value)
 
 
-@pytest.mark.parametrize(("text", "columns"), [("", "none"), ("when,class\n", "when, class")])
-def test_a_file_that_is_no_list(tmp_path: Path, text: str, columns: str) -> None:
-    with pytest.raises(FlareError, match=f"has the columns {columns}; expected start, class"):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty. Begin it with a line of columns: start, class."),
+        ("# nothing\n", "is empty. Begin it with a line of columns: start, class."),
+        ("when,class\n", "has the columns when, class; expected start, class. Let its first line name start, class"),
+        ("start,class,class\n", "has the column class twice. Let its first line name start, class .*each once."),
+    ],
+)
+def test_a_file_that_is_no_list(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(FlareError, match=words):
         read(write(tmp_path / "list.csv", text))
 
 

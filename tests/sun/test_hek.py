@@ -62,6 +62,43 @@ def test_regions_have_places_and_numbers(tmp_path: Path, monkeypatch: pytest.Mon
     assert not any(math.isnan(region.x) for region in regions)
 
 
+def test_an_odd_row_is_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of what cannot be read nothing is kept, so that the answer can be read again; of the rest everything."""
+    sound = hek_server.flare("2014-03-29T17:35:00", "X1.0", 509, 266, 12017)
+    rows = [
+        sound,
+        hek_server.flare("2014-03-29T18:35:00", "C"),
+        hek_server.flare("2014-03-29T19:35:00", "M5.0", 1, 2) | {"event_peaktime": "2014-03-29T19:30:00"},
+        hek_server.flare("2014-03-29T20:35:00", "M6.0") | {"event_endtime": "2014-03-29T20:30:00", "hpc_x": "far"},
+    ]
+    with hek_server.hek(rows) as (url, asked):
+        monkeypatch.setattr(hek, "URL", url)
+        found = hek.flares(BEGIN, END, tmp_path)
+        assert hek.flares(BEGIN, END, tmp_path) == found and len(asked) == 1
+    assert [flare.flare_class for flare in found] == ["X1.0", "M5.0", "M6.0"]
+    assert [flare.peak is None for flare in found] == [False, True, False] and found[2].end is None
+    for words in (
+        "HEK's C flare of 2014-03-29T18:35:00 is left out: 'C' is no GOES class such as M2.3.",
+        "M5.0 flare of 2014-03-29T19:35:00 is taken without its peak: peak 2014-03-29T19:30:00 is before start",
+        "M6.0 flare of 2014-03-29T20:35:00 is taken without its end: end 2014-03-29T20:30:00 is before",
+        "M6.0 flare of 2014-03-29T20:35:00 is taken without its x: x is 'far', expected a number of arcsec",
+    ):
+        assert words in caplog.text
+
+
+def test_an_odd_region_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [hek_server.region(12017, 480, 270), hek_server.region(12014, -300, -200) | {"hpc_y": None}]
+    with hek_server.hek(rows) as (url, _):
+        monkeypatch.setattr(hek, "URL", url)
+        assert [region.active_region for region in hek.regions(BEGIN, END, tmp_path)] == ["12017"]
+        assert len(hek.regions(BEGIN, END, tmp_path)) == 1
+    assert "HEK's region 12014 of 2014-03-29T00:00:00 is left out: y is '', expected a number" in caplog.text
+
+
 def test_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with hek_server.hek([]) as (url, _):
         pass

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -82,6 +83,51 @@ def test_without_an_onset_the_nearest_flare_is_taken(listed: Looked) -> None:
 def test_a_list_without_the_flare_changes_nothing_and_says_so(listed: Looked, caplog: pytest.LogCaptureFixture) -> None:
     assert listed("2014-03-29T15:00,M1.0,,,,,\n").resolve(FIELD, Label.PF, ENTRY, None) == ENTRY
     assert "has no M or X flare within 10 min of its onset, 2014-03-29T17:35:00.000" in caplog.text
+
+
+def test_an_onset_that_a_list_confirms_is_verified(listed: Looked) -> None:
+    """By a list that has it within 10 min of the catalog; without a catalog's, one list is one word."""
+    around = listed(OURS)
+    entry = around.resolve(FIELD, Label.PF, ENTRY, None)
+    assert entry is not None and (entry.verified, entry.source) == (True, "list.csv")
+    entry = around.resolve(FIELD, Label.PF, replace(ENTRY, onset=""), None)
+    assert entry is not None and (entry.onset, entry.verified) == ("2014-03-29T17:36:00.000", False)
+
+
+def test_an_onset_that_only_hek_has_is_verified_if_no_other_flare_may_be_its(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    ours = hek_server.flare("2014-03-29T17:35:00", "X1.0", 509, 266, 12017)
+    far = hek_server.flare("2014-03-29T15:35:00", "M3.0", -500, 266, 12014)
+    unknown = hek_server.flare("2014-03-29T16:35:00", "M2.0")
+    for rows, verified in (([ours, far], True), ([ours, far, unknown], False)):
+        with hek_server.hek(rows) as (url, _):
+            monkeypatch.setattr(hek, "URL", url)
+            around = look(tmp_path / str(verified), resolve="hek")
+            entry = around.resolve(FIELD, Label.PF, replace(ENTRY, onset="", flare_class=""), None)
+        assert entry is not None and (entry.source, entry.verified) == ("HEK", verified)
+        assert entry.onset == "2014-03-29T17:35:00.000"
+
+
+def test_an_onset_misremembered_is_mended_if_only_one_flare_may_be_meant(
+    listed: Looked, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = replace(ENTRY, onset="2014-03-29T17:20:00.000")
+    far = "2014-03-29T16:00,X1.0,,,-500,266,12014\n"
+    entry = listed(OURS, far, "2014-03-29T15:00,M1.0,,,500,270,\n").resolve(FIELD, Label.PF, wrong, None)
+    assert entry is not None and (entry.onset, entry.flare_class) == ("2014-03-29T17:36:00.000", "X1.0")
+    assert (entry.source, entry.verified) == ("list.csv", False), "the two do not agree"
+    assert (
+        f"{ENTRY.name}: the catalog has its onset at 2014-03-29T17:20:00.000, but the one M or X flare by list.csv "
+        "that may be its flare, X1.0, began at 2014-03-29T17:36:00.000: that is taken." in caplog.text
+    )
+    for other in ("2014-03-29T15:00,X1.0,,,500,270,\n", "2014-03-29T15:00,X1.0,,,,,\n"):
+        assert listed(OURS, other).resolve(FIELD, Label.PF, wrong, None) == wrong, "one of two"
+    assert listed(far).resolve(FIELD, Label.PF, wrong, None) == wrong
+    assert listed(OURS).resolve(FIELD, Label.PF, replace(wrong, verified=True), None) == replace(wrong, verified=True)
+    entry = listed(OURS).resolve(FIELD, Label.PF, ENTRY, "2014-03-29T17:00:00.000")
+    assert entry is not None and entry.onset == ENTRY.onset, "an onset of one's own is nobody's to mend"
 
 
 def test_an_onset_of_ones_own_stays(listed: Looked) -> None:
@@ -211,7 +257,7 @@ def goes(folder: Path, peak: float, at: datetime = ONSET, satellite: int = 15) -
 
 def test_the_curve_covers_the_observation_and_what_is_beside_it(tmp_path: Path) -> None:
     settings, curve = look(tmp_path, goes=goes(tmp_path / "goes", 1.45e-4)).describe(FIELD, cut("PF"))
-    assert settings == {"goes_satellite": "GOES-15", "goes_factor": 0.7}
+    assert settings == {"goes_satellite": "GOES-15", "goes_factor": 0.7, "goes_checked": "yes"}
     assert curve is not None and curve.time[0] == pytest.approx(-1800, abs=60)
     assert curve.time[-1] == pytest.approx((FIELD.end - START + timedelta(minutes=30)).total_seconds(), abs=60)
     assert curve.flux.max() == pytest.approx(0.7 * 1.45e-4)
@@ -230,6 +276,43 @@ def test_an_unscaled_c8_does_not_become_an_m(tmp_path: Path, flux: float, refuse
 def test_a_flare_after_the_observation_is_no_reason_to_refuse(tmp_path: Path) -> None:
     around = look(tmp_path, goes=goes(tmp_path / "goes", 1e-4, FIELD.end + timedelta(minutes=5)))
     assert around.describe(FIELD, cut("AR"))[1] is not None
+
+
+@pytest.mark.parametrize(("label", "what"), [("AR", "whether an M or X flare occurred"), ("PF", "its class")])
+@pytest.mark.parametrize(
+    ("begin", "end", "words"),
+    [
+        (-210, 22, {"AR": "points for 0% of its duration", "PF": "points for 56% of its flare"}),  # all of it
+        (
+            -5,
+            25,
+            {"AR": "89% of its duration, with a gap of", "PF": "of its flare, with a gap of"},
+        ),  # just over the flare
+    ],
+)
+def test_a_gap_is_no_proof(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, label: str, what: str, begin: int, end: int, words: dict
+) -> None:
+    """An M5 that GOES did not see: that nothing was seen must not pass for a check."""
+    day = ONSET.replace(hour=0, minute=0)
+    minute = int((ONSET - day).total_seconds() // 60)
+    flux, flags = np.full(1440, 1e-6), np.zeros(1440)
+    flux[minute : minute + 10] = 5e-5
+    flags[minute + begin : minute + end] = 1
+    goes_files.write(tmp_path / "goes", day, flux, 16, flags)
+    around = look(tmp_path, goes=str(tmp_path / "goes"))
+    text = said(around, cut(label), caplog)
+    assert words[label] in text and f"so that {what} could not be checked. Give other GOES files" in text
+    assert around.describe(FIELD, cut(label))[0]["goes_checked"] == "no"
+
+
+def test_what_is_seen_beside_a_gap_counts(tmp_path: Path) -> None:
+    day = ONSET.replace(hour=0, minute=0)
+    flux, flags = np.full(1440, 1e-6), np.zeros(1440)
+    flux[-400:-390], flags[900:1000] = 5.01e-5, 1
+    goes_files.write(tmp_path / "goes", day, flux, 16, flags)
+    with pytest.raises(CatalogError, match="by the GOES flux an M or X flare occurred while it lasted: M5.0"):
+        look(tmp_path, goes=str(tmp_path / "goes")).describe(FIELD, cut("AR"))
 
 
 def test_flux_and_list_that_disagree(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -111,12 +111,26 @@ def test_the_day_in_a_name(name: str, day: str) -> None:
     assert str(xrs._day(Path(name))) == day
 
 
+def test_how_much_of_a_time_has_points(tmp_path: Path) -> None:
+    flags = np.zeros(1440)
+    flags[100:130] = 1
+    goes_files.write(tmp_path, DAY, flat(), 16, flags)
+    curve = xrs.read(tmp_path, DAY, DAY, DAY + 4 * HOUR)
+    assert curve is not None and curve.step == pytest.approx(60)
+    assert curve.coverage(0, 90 * 60) == pytest.approx((1, 0), abs=0.01)
+    share, gap = curve.coverage(60 * 60, 180 * 60)
+    assert share == pytest.approx(0.75, abs=0.01) and gap == pytest.approx(1800, abs=61)
+    assert curve.coverage(101 * 60, 120 * 60) == (0, 19 * 60)
+    share, gap = curve.coverage(210 * 60, 270 * 60)  # beyond what was read
+    assert share == pytest.approx(0.5, abs=0.02) and gap == pytest.approx(1800, abs=61)
+
+
 # Bad input.
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.nc").write_text("not a GOES file")
-    with pytest.raises(FlareError, match="a.nc cannot be read as a GOES XRS file"):
+    with pytest.raises(FlareError, match=r"a.nc cannot be read as a GOES XRS file \(it is neither netCDF nor FITS\)"):
         xrs.read(tmp_path, DAY, DAY, DAY + HOUR)
 
 
