@@ -7,6 +7,7 @@ python experiments/diagrams.py sweep=runs/paper_swarm images=DIR               a
 The loss plane of Fig. 8, which the paper sketches, is measured here.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,9 @@ def main(config: DictConfig) -> None:
     if films is not None and not films.is_dir():
         raise RunError(f"There is no folder {films} of images. Leave images= out, or correct it.")
     inputs = {one.folder.path.as_posix(): str(one.record["finished"]) for one in by.runs}
+    inputs |= {f"shard {name}": digest for name, digest in by.runs[0].record["data"].items()}
+    if seen is not None:
+        inputs["snapshots"] = hashlib.sha256(seen.read_bytes()).hexdigest()
     beside = instantiate(config.beside, wavelengths=by.runs[0].config.line.points) if config.beside else None
 
     def make() -> Section:

@@ -59,7 +59,7 @@ def main(config: DictConfig) -> None:
     line, them = explained.of_sweep(Path(config.sweep), config.data.root)
     emission = Emission(**config.emission)
     emission.check(line)
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, score, emission))
 
 

@@ -65,7 +65,7 @@ def main(config: DictConfig) -> None:
     if unknown or not config.metals:
         known = ", ".join(line.features)
         raise ConfigError(f"metals is {list(config.metals)}, expected one or more of line.features: {known}.")
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, score, method, list(config.metals)))
 
 

@@ -61,7 +61,7 @@ def main(config: DictConfig) -> None:
     """Fit lines, with and without flagged spectra, predict intensities, draw and tell."""
     method = str(check_choice("method", config.method, tuple(METHODS)))
     line, them = explained.of_sweep(Path(config.sweep), config.data.root)
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, method))
 
 

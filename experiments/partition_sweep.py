@@ -61,6 +61,7 @@ def main(config: DictConfig) -> None:
         if folder is not None
     }
     inputs = {run.folder.path.as_posix(): run.record["finished"] for run in runs}
+    inputs |= {f"shard {name}": digest for name, digest in runs[0].record["data"].items()}
     inputs |= {
         f"{title}: {one.name}": f"{one.called} of {one.spectra}" for title, all in held_out.items() for one in all
     }

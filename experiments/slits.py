@@ -70,7 +70,7 @@ def main(config: DictConfig) -> None:
     """Map, align, draw and tell."""
     tolerance = check_number("tolerance", config.tolerance, above=0, unit="arcsec")
     line, them = explained.of_sweep(Path(config.sweep), config.data.root)
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, tolerance))
 
 

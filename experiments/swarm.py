@@ -88,6 +88,7 @@ def main(config: DictConfig) -> None:
     inputs = {
         one.folder.path.as_posix(): str(one.record["finished"]) for one in [*by.runs, *(splits.runs if splits else ())]
     }
+    inputs |= {f"shard {name}": digest for name, digest in by.runs[0].record["data"].items()}
     method = instantiate(config.expected_gradients)
     if few >= len(by.runs):
         raise RunError(f"representatives is {few}, expected fewer than the sweep's {len(by.runs)} living networks.")

@@ -58,7 +58,7 @@ def main(config: DictConfig) -> None:
     average = str(check_choice("average", config.average, AVERAGES))
     window = check_number("minutes", config.minutes, above=0)
     line, them = explained.of_sweep(Path(config.sweep), config.data.root)
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, average, window))
 
 

@@ -4,8 +4,8 @@
     <plot>.png, .pdf     its figures
     gallery/<n>.png      pictures to browse, if it has any
 
-A section is finished when section.json is there, and is what it would be again if that names the same config and
-inputs (``is_same``).
+A section is finished when section.json is there, and is what it would be again if that names the same config, inputs
+and code (``is_same``).
 """
 
 import json
@@ -113,12 +113,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Trace:
-    """Where the numbers come from. command: that makes it again. inputs: name -> digest, or when it was finished."""
+    """Where the numbers come from. command: that makes it again. inputs: name -> digest, or when it was finished.
+    code: digest of what made it."""
 
     command: str
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
     seconds: float
+    code: str
 
 
 def write(section: Section, trace: Trace, folder: Path) -> Path:
@@ -177,13 +179,14 @@ def read(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path} cannot be read as a section. Delete it and run its experiment again.") from error
     if newer:
         raise RunError(f"{path} was written by a newer preflare (schema {record['schema']}, this one reads {SCHEMA}).")
+    record.setdefault("code", "")  # before there was one
     return record
 
 
-def is_same(folder: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -> bool:
-    """Whether a finished section of this config and these inputs is already there."""
+def is_same(folder: Path, config: Mapping[str, Any], inputs: Mapping[str, str], code: str) -> bool:
+    """Whether a finished section of this config, these inputs and this code is already there."""
     if not (folder / FILE).is_file():
         return False
     record = read(folder)
     same: bool = record["config"] == json.loads(json.dumps(config)) and record["inputs"] == dict(inputs)
-    return same and record["versions"]["preflare"] == versions()["preflare"]
+    return same and record["code"] == code

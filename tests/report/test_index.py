@@ -24,7 +24,8 @@ def make(folder: Path, name: str) -> Path:
         claims=[Claim("Fig. 1", "All is well.", "3 of 4", "4 of 4", Verdict.DOES_NOT)],
         gallery=[Item("first", {"label": "PF", "kind": 'a "b"'}, b"png"), Item("second", {"label": "AR"}, b"png")],
     )
-    section.write(made, Trace(f"python experiments/{name}.py", {"a": 1}, {f"shard {name}": "abc"}, 90), folder / name)
+    trace = Trace(f"python experiments/{name}.py", {"a": 1}, {f"shard {name}": "abc"}, 90, "c0de")
+    section.write(made, trace, folder / name)
     return folder / name
 
 

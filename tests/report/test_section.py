@@ -10,7 +10,7 @@ from preflare.report import section
 from preflare.report.section import Claim, Item, Plot, Section, Trace, Verdict, judge_real, remark
 from preflare.report.tables import Table
 
-TRACE = Trace("python experiments/x.py", {"a": 1, "b": [1, 2]}, {"shard": "abc"}, 3.5)
+TRACE = Trace("python experiments/x.py", {"a": 1, "b": [1, 2]}, {"shard": "abc"}, 3.5, "c0de")
 
 
 def make(origin: str = "simulation", verdict: Verdict = Verdict.RECOVERS) -> Section:
@@ -43,12 +43,13 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_the_same_is_known_again_and_another_is_not(tmp_path: Path) -> None:
-    assert not section.is_same(tmp_path, TRACE.config, TRACE.inputs)
+    assert not section.is_same(tmp_path, TRACE.config, TRACE.inputs, "c0de")
     section.write(make(), TRACE, tmp_path)
 
-    assert section.is_same(tmp_path, {"a": 1, "b": (1, 2)}, {"shard": "abc"})
-    assert not section.is_same(tmp_path, {"a": 2, "b": [1, 2]}, {"shard": "abc"})
-    assert not section.is_same(tmp_path, TRACE.config, {"shard": "other"})
+    assert section.is_same(tmp_path, {"a": 1, "b": (1, 2)}, {"shard": "abc"}, "c0de")
+    assert not section.is_same(tmp_path, {"a": 2, "b": [1, 2]}, {"shard": "abc"}, "c0de")
+    assert not section.is_same(tmp_path, TRACE.config, {"shard": "other"}, "c0de")
+    assert not section.is_same(tmp_path, TRACE.config, TRACE.inputs, "other")
 
 
 def test_a_section_that_fails_on_the_way_is_not_finished(tmp_path: Path) -> None:
