@@ -148,6 +148,7 @@ def _histogram(everyone: Sample, high: Sample, line: Line, score: float, method:
             unseen,
             note,
         ),
+        ("16",),
     )
 
 
@@ -224,7 +225,7 @@ def _places(high: Sample, planted: Sequence[Planted], line: Line, origin: str) -
         truth = f"{planted[0].anywhere:.0%} of the wavelengths of these spectra changed"
         good = planted[0].p < 0.01
     claim = "High scores rest on the cores and either side of them, the triplet and metallic lines."
-    return Claim("Sect. 8.3, Fig. 16", claim, found, truth, judge(origin, good))
+    return Claim("Sect. 8.3, Fig. 16", claim, found, truth, judge(origin, good), "histogram")
 
 
 def _proxy(everyone: Sample, line: Line, metals: Sequence[str], origin: str) -> Claim:
@@ -242,6 +243,7 @@ def _proxy(everyone: Sample, line: Line, metals: Sequence[str], origin: str) -> 
         f"({each}).",
         "" if origin == "level2" else "a continuum that hardly follows the core's intensity",
         verdict,
+        "metals",
     )
 
 

@@ -24,7 +24,7 @@ from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.intensity import Broken, Encoded, Fit
 from preflare.report.sample import Sample
-from preflare.report.section import Claim, Plot, Section, Verdict, judge, remark
+from preflare.report.section import Claim, Plot, Section, Verdict, judge, judge_real, remark
 from preflare.report.spectra import METHODS
 from preflare.report.tables import Table
 from preflare.sun.line import Line
@@ -154,6 +154,7 @@ def _attribution(pf: Sample, found: Broken, method: str, note: str) -> Plot:
             (found.at, *found.interval),
             note,
         ),
+        ("15",),
     )
 
 
@@ -229,6 +230,7 @@ def _claims(pf: Sample, found: Broken, told: dict[str, Encoded], origin: str) ->
             f"{one:.1%}.",
             "" if real else "no break",
             judge(origin, two > max(one, 0)) if real else Verdict.NEEDS_REAL,
+            "two_lines",
         )
     ]
     if pf.truth is not None:
@@ -242,6 +244,7 @@ def _claims(pf: Sample, found: Broken, told: dict[str, Encoded], origin: str) ->
                 f"precursors go with intensity by {_interval(there)}",
                 # Where neither goes with it there is nothing to recover.
                 judge(origin, sides[0] == sides[1]) if any(sides) else Verdict.NEEDS_REAL,
+                "brightness",
             )
         )
     shape, continuum = told[SHAPE], told[CONTINUUM]
@@ -253,8 +256,9 @@ def _claims(pf: Sample, found: Broken, told: dict[str, Encoded], origin: str) ->
             ""
             if real
             else f"a continuum that hardly follows the core's intensity; alone it tells {continuum.r2[0]:.2f}",
-            # On the simulated Sun: whether the whole shape tells what its continuum does.
-            judge(origin, shape.r2[2] < WEAK if real else shape.r2[1] > 0 and shape.r2[2] > continuum.r2[0]),
+            # How strongly the simulated Sun encodes it says nothing of the real one.
+            judge_real(origin, shape.r2[2] < WEAK),
+            "weakly",
         )
     )
     return claims

@@ -26,7 +26,7 @@ from preflare.report.explained import Explained
 from preflare.report.held_out import call, tss
 from preflare.report.in_sample import Beside, Pair
 from preflare.report.resampling import interval
-from preflare.report.section import Claim, Plot, Section, Verdict, judge_real, remark
+from preflare.report.section import OURS, Claim, Plot, Section, Verdict, judge_real, remark
 from preflare.report.tables import Table
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
@@ -222,7 +222,7 @@ def _claims(rows: Sequence[Beside], seen: np.ndarray, ratio: float, p: float, or
     same = not gap > 0.1
     claims = [
         Claim(
-            "Sect. 7",
+            OURS,
             "Networks may explain observations that they were trained with.",
             f"Their attributions correlate with those of networks that had not seen them by {_middle(rows, seen):.2f}, "
             f"and by {_middle(rows, ~seen):.2f} on observations that neither had seen: having seen them changes "
@@ -234,7 +234,7 @@ def _claims(rows: Sequence[Beside], seen: np.ndarray, ratio: float, p: float, or
     if np.isfinite(p):
         claims.append(
             Claim(
-                "Sect. 7",
+                OURS,
                 "Attributions by networks that did not see an observation are where precursors are.",
                 f"Their share on the wavelengths that a precursor changed is {ratio:.2f} times that by chance (mean "
                 f"over observations), p = {p:.2g} by signed ranks.",

@@ -171,6 +171,7 @@ def _spectrograms(chosen: Sequence[Spectrogram], names: Sequence[str], line: Lin
         f"and the score (line); below, attributions on one scale of ±{limit:.2g}. The arrow marks the spectrum of the "
         "next figure.",
         figure.draw(panels, line.wavelength, limit, _marks(line), note),
+        ("12",),
     )
 
 
@@ -200,6 +201,7 @@ def _singles(chosen: Sequence[Spectrogram], line: Line, limit: float, note: str)
             "Single spectra cut from them",
             f"The spectrum of the highest score of each; what speaks most for PF lies at {', '.join(highest)}.",
             drawn,
+            ("13",),
         )
     ]
 
@@ -250,6 +252,7 @@ def _claims(found: Kinds, samples: Sequence[Sample], origin: str) -> list[Claim]
             said,
             put_in,
             verdict,
+            "kinds",
         )
     ]
 

@@ -198,6 +198,7 @@ def _curves(by: Ensemble, skill: Skill, side: str, note: str) -> Plot:
             side,
             note,
         ),
+        ("2",),
     )
 
 
@@ -274,6 +275,7 @@ def _displayed(said: Said, line: Line, note: str) -> Plot:
             note,
             signed=False,
         ),
+        ("11",),
     )
 
 
@@ -320,6 +322,7 @@ def _claims(
             f"{found}.",
             "",
             judge_real(origin, good),
+            "seeds",
         ),
         Claim(
             "Sect. 7.1",
@@ -329,6 +332,7 @@ def _claims(
             f"{(chance[:, few - 1] <= errors[few - 1]).mean():.0%} do as well.",
             "",
             judge_real(origin, bool(errors[few - 1] < 0.1)),
+            "nine",
         ),
     ]
     for row in alike:
@@ -340,6 +344,7 @@ def _claims(
                 f"{row.displayed:.2f}.",
                 "",
                 judge_real(origin, row.displayed > 0.9),
+                "equivalence",
             )
         )
     return claims

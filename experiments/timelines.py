@@ -135,6 +135,7 @@ def _heat(ways: Sequence[Timeline], trends: Sequence[Trend], rise: np.ndarray, w
         "of the rasters, those that rise in bold. Left as in the paper: a row's own maximum makes quiet rows look as "
         "bright as strong ones; right on one scale.",
         timelines_figure.draw(classes, minutes, note),
+        ("17",),
     )
 
 
@@ -244,6 +245,7 @@ def _claims(
             found,
             put_in,
             judge(origin, good),
+            "strong",
         ),
         Claim(
             "Sect. 8.5",
@@ -251,6 +253,7 @@ def _claims(
             f"Mean tau of PF higher by {gap:.2f}, p = {p:.3f} by permutation of labels.",
             "" if truth is None else "precursors grow more frequent in PF alone",
             judge(origin, p < timelines.CHANCE),
+            "rises",
         ),
     ]
 

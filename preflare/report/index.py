@@ -10,7 +10,7 @@ from jinja2 import Environment
 from omegaconf import OmegaConf
 
 from preflare.errors import RunError
-from preflare.report import section, templates
+from preflare.report import section, standing, templates
 from preflare.report.tables import Table
 
 TITLE = "Identifying preflare spectra: the study, section by section"
@@ -37,6 +37,7 @@ def write(sections: Sequence[Path], folder: Path, missing: Sequence[str] = ()) -
                 section=record,
                 before=records[place - 1] if place else None,
                 after=records[place + 1] if place + 1 < len(records) else None,
+                claims=standing.answers([record]),
                 filters=_filters(record),
                 config=OmegaConf.to_yaml(OmegaConf.create(record["config"])),
                 inputs=_pairs(record["inputs"]),
@@ -64,6 +65,9 @@ def _index(environment: Environment, records: Sequence[dict[str, Any]], missing:
         lead="Panos, Kleint & Zbinden (2023, A&A 671, A73), redone by preflare.",
         warnings=[*([simulated] if "simulation" in origins else []), *missing],
         sections=records,
+        figures=standing.figures(records),
+        claims=standing.claims(records),
+        others=standing.others(records),
         times=Table(("section", "time"), (*rows, ("all", f"{total / 60:.1f} min"))),
         commands="\n".join(record["command"] for record in records),
         versions=_pairs({name: text for record in records for name, text in record["versions"].items()}),

@@ -20,7 +20,7 @@ def make(origin: str = "simulation", verdict: Verdict = Verdict.RECOVERS) -> Sec
         paper="Fig. 1",
         lead="It is so.",
         origin=origin,
-        plots=[Plot("one", "One", "What was found: 3.", Figure(figsize=(3, 2)))],
+        plots=[Plot("one", "One", "What was found: 3.", Figure(figsize=(3, 2)), ("1",))],
         tables={"Numbers": Table(("a", "b"), (("1", "2"),))},
         claims=[Claim("Fig. 1", "All is well.", "3 of 4", "4 of 4", verdict)],
         warnings=["Mind the gap."],
@@ -33,7 +33,9 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
 
     record = section.read(tmp_path / "x")
     assert path == tmp_path / "x" / "section.json"
-    assert record["plots"] == [{"name": "one", "title": "One", "caption": "What was found: 3.", "width": 288}]
+    assert record["plots"] == [
+        {"name": "one", "title": "One", "caption": "What was found: 3.", "width": 288, "figures": ["1"]}
+    ]
     assert (tmp_path / "x" / "one.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "x" / "one.pdf").read_bytes().startswith(b"%PDF")
     assert record["tables"] == {"Numbers": {"head": ["a", "b"], "rows": [["1", "2"]]}}
@@ -71,6 +73,21 @@ def test_nothing_simulated_is_reproduced() -> None:
     make("level2", Verdict.REPRODUCED)
     with pytest.raises(ValueError, match="cannot be reproduced from shards of origin simulation"):
         make("simulation", Verdict.REPRODUCED)
+
+
+def test_what_the_paper_lacks_is_not_answered() -> None:
+    figure = Plot("one", "One", "", Figure(), ("19",))
+    with pytest.raises(ValueError, match="'19'"):
+        Section("x", "X", "Fig. 19", "", "simulation", [figure], {}, [])
+    claim = Claim("Fig. 1", "All is well.", "", "", Verdict.RECOVERS, "wellness")
+    with pytest.raises(ValueError, match="wellness"):
+        Section("x", "X", "Fig. 1", "", "simulation", [], {}, [claim])
+
+
+def test_what_is_not_defined_is_left_empty(tmp_path: Path) -> None:
+    table = Table(("a", "b"), (("PF", "nan%"), ("AR", "0.29 [nan, nan]")))
+    section.write(Section("x", "X", "Fig. 1", "", "simulation", [], {"Numbers": table}, []), TRACE, tmp_path)
+    assert section.read(tmp_path)["tables"]["Numbers"]["rows"] == [["PF", ""], ["AR", "0.29"]]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": "x"}'])
