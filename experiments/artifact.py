@@ -4,8 +4,8 @@ python experiments/artifact.py                                 flare spectra of 
 python experiments/artifact.py shards=DIR output=OTHER         real ones
 python experiments/artifact.py '~artifacts.bump' members=20    without one of the artefacts, with fewer networks
 
-Ends with a table; in runs/artifact/ then are findings.md, artifact.csv, artifact.png (against the number of members)
-and, for each artefact, training.png (Fig. 6), maps.png (Figs. 7 and 9) and the run folders of its networks.
+Ends with tables and claims; in runs/artifact/ then are findings.md, artifact.csv, artifact.png (against the number of
+members) and, for each artefact, figures of the training (Fig. 6) and the maps (Figs. 7 and 9), and its networks.
 
 In the raster of 2014-03-29 the median of 50 networks tells the authors' artefact with 99.8%. The mean of their HiResCAM
 maps hits it in all spectra, that of published Grad-CAM in none; weight averaging does not stand for the ensemble.
@@ -26,26 +26,28 @@ import torch
 from hydra.utils import instantiate
 from matplotlib.figure import Figure
 from omegaconf import MISSING, DictConfig, OmegaConf
-from rich.console import Console
 from torch import nn
 
 from preflare import run
 from preflare.checks import check_integer, check_number, check_path
 from preflare.command import CONF, Job, verb
 from preflare.data.datamodule import FlareDataModule
-from preflare.data.shard import open_all
+from preflare.data.shard import Shard, open_all
 from preflare.errors import ConfigError
 from preflare.explain import ensemble, twins
 from preflare.explain.activation_maps import MAPS, explained_layer, receptive_field
 from preflare.explain.engine import Engine, cores
 from preflare.explain.expected_gradients import ExpectedGradients, Paths
-from preflare.explain.localisation import MEASURES, Target, against_members
+from preflare.explain.localisation import MEASURES, Curve, Target, against_members
 from preflare.explain.target import LOG_ODDS, log_odds
-from preflare.figures import localisation, spectra, style
+from preflare.figures import localisation, spectra
 from preflare.model import training
 from preflare.model.classifier import FlareClassifier
 from preflare.report import artifact as report
 from preflare.report.artifact import EXPECTED_GRADIENTS, Study
+from preflare.report.experiment import conclude
+from preflare.report.section import Claim, Plot, Section, judge
+from preflare.report.spectra import METHODS
 from preflare.run import Run
 from preflare.sun.line import Line
 
@@ -110,24 +112,126 @@ def main(config: DictConfig) -> None:
     method: ExpectedGradients = instantiate(config.expected_gradients)
     sources = open_all(check_path("shards", config.shards), line)
     output = check_path("output", config.output)
+    digests = {source.name: source.digest for source in sources}
+    conclude(config, digests, lambda: make(config, artifacts, sources, line, method, output))
+
+
+def make(
+    config: DictConfig,
+    artifacts: Mapping[str, Any],
+    sources: Sequence[Shard],
+    line: Line,
+    method: ExpectedGradients,
+    output: Path,
+) -> Section:
+    """The section; leaves twins, networks, artifact.csv and findings.md beside it."""
     pieces = twins.pieces(sources, line, config.pieces, config.spectra, config.seed)
     for name, artifact in artifacts.items():
         twins.write(output / name / "shards", pieces, artifact, config.seed)
     remark = f"spectra of {REMARKS[sources[0].header.origin]}, artefacts planted"
-    console = Console()
-    studies = []
+    studies, plots, learnt = [], [], {}
     for name in artifacts:
-        study = _study(config, line, method, output / name, remark)
-        console.print(report.table(study))
+        study, drawn, learnt[name] = _study(config, line, method, output / name, remark)
         studies.append(study)
-    rows = report.rows(studies)
-    _write(output / "artifact.csv", _csv(rows))
-    _write(output / "artifact.png", style.png(_curves(studies, remark)))
+        plots += drawn
+    _write(output / "artifact.csv", _csv(report.rows(studies)))
     digests = {source.name: source.digest for source in sources}
     default = list(OmegaConf.load(CONF / "explain.yaml").maps)
     page = report.text(studies, REMARKS[sources[0].header.origin], default, _record(config, digests))
     _write(output / "findings.md", page.encode())
-    console.print(f"Findings: {output / 'findings.md'}", soft_wrap=True)
+    first = studies[0]
+    return Section(
+        name="artifact",
+        title="Planted artefacts",
+        paper="Sects. 4 and 5, Figs. 6, 7 and 9",
+        lead=_lead(studies),
+        origin=sources[0].header.origin,
+        plots=[*plots, _curves(studies, remark)],
+        tables={f"Where maps of {one.artifact.replace('_', ' ')} point": report.table(one) for one in studies},
+        claims=_claims(first, learnt[first.artifact], sources[0].header.origin),
+        warnings=[
+            "Counted is what speaks for the artefact in held-out changed spectra; intervals are over members and "
+            "spectra. More in findings.md beside the section, every number in artifact.csv."
+        ],
+    )
+
+
+def _lead(studies: Sequence[Study]) -> str:
+    first, names = studies[0], ", ".join(one.artifact.replace("_", " ") for one in studies)
+    accuracy = first.accuracy["members"]
+    told = "; ".join(f"{METHODS[method]} {_hit(first, method):.0%}" for method in first.found["members"])
+    return (
+        f"Networks learnt to tell spectra from twins with a planted artefact ({names}), and nothing else. On "
+        f"{first.artifact.replace('_', ' ')} the median of {accuracy.single.shape[1]} has an accuracy of "
+        f"{accuracy.median[0]:.1%}. Their mean map has its maximum at the artefact in this share of spectra: {told}."
+    )
+
+
+def _hit(study: Study, method: str) -> float:
+    return float(study.found["members"][method].value[MEASURES.index("hit"), -1])
+
+
+def _claims(study: Study, learnt: tuple[float, float], origin: str) -> list[Claim]:
+    """Of the first artefact. learnt: the share inside it at the first look and the last."""
+    curve = study.accuracy["members"]
+    put_in = f"{study.artifact.replace('_', ' ')} in every second spectrum"
+    count = curve.single.shape[1]
+    claims = [
+        Claim(
+            "Sect. 4",
+            "A network learns to tell a planted artefact with an accuracy of 100%.",
+            f"{curve.median[0]:.1%} in the median of {count} networks, {int((curve.single[0] >= 0.99).sum())} of them "
+            f"99% or more; all together {curve.value[0, -1]:.1%}.",
+            put_in,
+            judge(origin, bool(curve.median[0] >= 0.99)),
+            "artifact_accuracy",
+        ),
+        Claim(
+            "Sect. 4, Fig. 6",
+            "While it trains, its attention gathers on the artefact.",
+            f"Of one spectrum's attributions {learnt[0]:.0%} lie inside at the first look, {learnt[1]:.0%} at "
+            "the last.",
+            put_in,
+            judge(origin, learnt[1] > learnt[0]),
+            "artifact_training",
+        ),
+    ]
+    hit = MEASURES.index("hit")
+    for method, found in study.found["members"].items():
+        chance = float(study.chance[method][hit])
+        claims.append(
+            Claim(
+                "Sect. 4, Figs. 6 and 9",
+                f"{METHODS[method]} points at the artefact.",
+                f"The maximum is there in {found.value[hit, 0]:.0%} of spectra for single networks, in "
+                f"{_of(found, hit)} for {count} together; by chance in {chance:.0%}.",
+                put_in,
+                judge(origin, bool(found.low[hit, -1] > chance)),
+                "artifact_maps",
+            )
+        )
+    for method in dict.fromkeys((report.best_map(study), EXPECTED_GRADIENTS)):
+        found = study.found["members"][method]
+        for measure, more, says in report.CLAIMS:
+            number = MEASURES.index(measure)
+            claims.append(
+                Claim(
+                    "Sect. 5, Figs. 7 and 9",
+                    f"{says}.",
+                    f"{METHODS[method]}: {measure} {found.median[number]:.2f} for the median network, "
+                    f"{_of(found, number, False)} for {count} together.",
+                    put_in,
+                    judge(origin, report.claim(found, measure, more) == "yes"),
+                    f"artifact_{measure}",
+                )
+            )
+    return claims
+
+
+def _of(curve: Curve, number: int, percent: bool = True) -> str:
+    """Of all members, with the interval."""
+    value, low, high = (float(values[number, -1]) for values in (curve.value, curve.low, curve.high))
+    return f"{value:.0%} [{low:.0%}, {high:.0%}]" if percent else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def check(config: DictConfig) -> dict[str, Any]:
@@ -151,8 +255,11 @@ def check(config: DictConfig) -> dict[str, Any]:
     return {str(name): instantiate(artifact) for name, artifact in config.artifacts.items()}
 
 
-def _study(config: DictConfig, line: Line, method: ExpectedGradients, home: Path, remark: str) -> Study:
-    """Train and explain the networks of one artefact, and draw its figures."""
+def _study(
+    config: DictConfig, line: Line, method: ExpectedGradients, home: Path, remark: str
+) -> tuple[Study, list[Plot], tuple[float, float]]:
+    """Train and explain the networks of one artefact, and draw its figures; also the share of one spectrum's
+    attributions inside the artefact at the first look and at the last."""
     data: FlareDataModule = instantiate(_job(config, home, "members", config.seed, config.swa).config.data)
     data.setup()
     twins.check_together(data.partition.sides)
@@ -191,10 +298,10 @@ def _study(config: DictConfig, line: Line, method: ExpectedGradients, home: Path
         with torch.no_grad():
             answers = np.stack([log_odds(network)(held_out[0]).numpy() for network in networks])
         accuracy[name] = against_members(answers[:, :, None], right, sizes, config.draws, config.seed)
-    _write(home / "training.png", style.png(_during(config, members.runs[0], data, paths, shown, target, remark)))
-    _write(home / "maps.png", style.png(_maps(line, members, said, shown, target, remark)))
+    training_plot, learnt = _during(config, home.name, members.runs[0], data, paths, shown, target, remark)
+    plots = [training_plot, _maps(home.name, line, members, said, shown, target, remark)]
     chance = {kind: target.chance(np.isfinite(maps).all(axis=(0, 1))) for kind, maps in said["members"].items()}
-    return Study(
+    study = Study(
         home.name,
         len(held_out[1]),
         len(shown),
@@ -203,6 +310,7 @@ def _study(config: DictConfig, line: Line, method: ExpectedGradients, home: Path
         chance,
         _seen(groups["members"][0], said["members"], target),
     )
+    return study, plots, learnt
 
 
 def _train(config: DictConfig, home: Path, folder: str, count: int, callbacks: DictConfig) -> ensemble.Ensemble:
@@ -278,13 +386,14 @@ class _After(pl.Callback):
 
 def _during(
     config: DictConfig,
+    artifact: str,
     first: Run,
     data: FlareDataModule,
     paths: Paths,
     shown: torch.Tensor,
     target: Target,
     remark: str,
-) -> Figure:
+) -> tuple[Plot, tuple[float, float]]:
     """Fig. 6: what the first network says of one spectrum as it learns; trained once more, batch by batch."""
     torch.manual_seed(first.record["attempts"][-1]["seed"])
     classifier = FlareClassifier(
@@ -305,24 +414,40 @@ def _during(
             max_steps=max(1, *config.batches),
         )
         trainer.fit(classifier, datamodule=data)
-    one = shown[:1]
+    one, steps = shown[:1], sorted(kept.networks)
+    odds = [float(log_odds(kept.networks[step])(one[:, None]).detach()[0]) for step in steps]
+    said = [_explain([kept.networks[step]], paths, one) for step in steps]
     rows = {
-        f"after {step:,} batches: log-odds {float(log_odds(network)(one[:, None]).detach()[0]):.2f}": {
-            kind: maps[0] for kind, maps in _explain([network], paths, one).items()
-        }
-        for step, network in sorted(kept.networks.items())
+        f"after {step:,} batches: log-odds {value:.2f}": {kind: maps[0] for kind, maps in found.items()}
+        for step, value, found in zip(steps, odds, said, strict=True)
     }
-    return _drawn(data.line, rows, one, target, remark)
+    here = Target(target.inside[:1], target.cores, target.within)
+    share = [float(here.measure(found[EXPECTED_GRADIENTS][0])[MEASURES.index("share")][0]) for found in said]
+    plot = Plot(
+        f"{artifact}_training",
+        f"{_titled(artifact)}: maps while a network trains",
+        f"One held-out changed spectrum, asked of seed {first.config.seed} after {steps[0]:,} to {steps[-1]:,} batches "
+        f"(Fig. 6): its log-odds go from {odds[0]:.2f} to {odds[-1]:.2f}, the share of expected gradients inside the "
+        f"artefact from {share[0]:.0%} to {share[-1]:.0%}. Every map is divided by its own largest size.",
+        _drawn(data.line, rows, one, target, remark),
+        ("6",),
+    )
+    return plot, (share[0], share[-1])
+
+
+def _titled(artifact: str) -> str:
+    return artifact.replace("_", " ").capitalize()
 
 
 def _maps(
+    artifact: str,
     line: Line,
     members: ensemble.Ensemble,
     said: Mapping[str, Mapping[str, np.ndarray]],
     shown: torch.Tensor,
     target: Target,
     remark: str,
-) -> Figure:
+) -> Plot:
     """Figs. 7 and 9: two members at the quartiles of what share they find, all of them, and one at its centre."""
     method = "hirescam" if "hirescam" in said["members"] else EXPECTED_GRADIENTS
     share = target.measure(said["members"][method])[MEASURES.index("share")].mean(axis=1)
@@ -337,7 +462,17 @@ def _maps(
     rows[f"mean of {len(order)} members"] = {kind: maps[:, :1].mean(axis=0) for kind, maps in said["members"].items()}
     for name, title in (("swa", "averaged weights"), ("annealed", "annealed")):
         rows[f"{members.name(0)}, {title}"] = {kind: maps[0, :1] for kind, maps in said[name].items()}
-    return _drawn(line, rows, shown[:1], target, remark)
+    together = target.measure(said["members"][method].mean(axis=0))[MEASURES.index("share")].mean()
+    return Plot(
+        f"{artifact}_maps",
+        f"{_titled(artifact)}: one network and many",
+        f"One held-out changed spectrum, asked of two networks, at the quartiles of the share that {METHODS[method]} "
+        f"finds inside the artefact ({share[quartiles['lower']]:.0%} and {share[quartiles['upper']]:.0%} over all "
+        f"spectra, Fig. 7), of {len(order)} together ({together:.0%}, Fig. 9), and of one at the centre of its "
+        "minimum.",
+        _drawn(line, rows, shown[:1], target, remark),
+        ("7", "9"),
+    )
 
 
 def _drawn(
@@ -360,7 +495,7 @@ def _scaled(maps: np.ndarray) -> np.ndarray:
     return maps / largest if largest > 0 else maps
 
 
-def _curves(studies: Sequence[Study], remark: str) -> Figure:
+def _curves(studies: Sequence[Study], remark: str) -> Plot:
     bands = {}
     for study in studies:
         methods = study.found["members"]
@@ -375,7 +510,17 @@ def _curves(studies: Sequence[Study], remark: str) -> Figure:
                 )
                 for kind, curve in methods.items()
             }
-    return localisation.draw(MEASURES, [study.artifact for study in studies], bands, remark)
+    first = studies[0]
+    best = report.best_map(first)
+    curve, share = first.found["members"][best], MEASURES.index("share")
+    return Plot(
+        "artifact",
+        "Against the number of networks",
+        f"Means over networks, with 95% intervals; dashed by chance. On {first.artifact.replace('_', ' ')} the share "
+        f"of {METHODS[best]} inside the artefact goes from {curve.value[share, 0]:.0%} for one network to "
+        f"{curve.value[share, -1]:.0%} for {curve.members[-1]}.",
+        localisation.draw(MEASURES, [study.artifact for study in studies], bands, remark),
+    )
 
 
 def _record(config: DictConfig, digests: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ python experiments/diagrams.py sweep=runs/paper_swarm images=DIR               a
 The loss plane of Fig. 8, which the paper sketches, is measured here.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,9 @@ def main(config: DictConfig) -> None:
     if films is not None and not films.is_dir():
         raise RunError(f"There is no folder {films} of images. Leave images= out, or correct it.")
     inputs = {one.folder.path.as_posix(): str(one.record["finished"]) for one in by.runs}
+    inputs |= {f"shard {name}": digest for name, digest in by.runs[0].record["data"].items()}
+    if seen is not None:
+        inputs["snapshots"] = hashlib.sha256(seen.read_bytes()).hexdigest()
     beside = instantiate(config.beside, wavelengths=by.runs[0].config.line.points) if config.beside else None
 
     def make() -> Section:
@@ -173,17 +177,19 @@ def _stages(network: nn.Module, points: int) -> list[Stage]:
 
 
 def _layers(network: nn.Module, beside: nn.Module | None, line: Line) -> Plot:
-    drawn = []
+    drawn, totals = [], []
     for module in (network, beside):
         if module is not None:
             total = sum(values.numel() for values in module.parameters())
+            totals.append(f"{type(module).__name__} {total:,} weights")
             drawn.append((f"{type(module).__name__}: {total:,} weights", _stages(module, line.points)))
     return Plot(
         "layers",
         "Layers, as the networks have them",
         f"What a spectrum of {line.points} wavelengths becomes on its way to two logits, of AR and PF (Figs. 3 and "
-        "A.1): channels × cells. Heights go with the square root of the number of cells.",
+        f"A.1): channels × cells; {' and '.join(totals)}. Heights go with the square root of the number of cells.",
         architecture_figure.draw(drawn),
+        ("3", "A.1") if beside is not None else ("3",),
     )
 
 
@@ -200,6 +206,7 @@ def _collection(shards: Sequence[Shard], films: Path | None, note: str) -> Plot:
         "time of one raster as a bar; right, where the spectra of the raster in the middle of the window are from. "
         f"{behind}",
         collection_figure.draw(found, CLASSES, note),
+        ("1", "18") if pictures else ("1",),
     )
 
 
@@ -221,6 +228,7 @@ def _maps(network: nn.Module, spectrum: Tensor, plain: np.ndarray, told: str, wh
             {**line.cores, **line.features},
             note,
         ),
+        ("5", "A.2"),
     )
 
 
@@ -242,6 +250,7 @@ def _plane(plane: Plane, seeds: Sequence[str], count: int, note: str) -> Plot:
             "cross-entropy per held-out spectrum",
             note,
         ),
+        ("8",),
     )
 
 
@@ -251,6 +260,7 @@ def _training(seen: Path) -> Plot:
         "Attributions while a network trains",
         f"Held-out spectra, looks from above down (Fig. 6), of the run in {seen.parent.name}.",
         Snapshot.draw(seen),
+        ("6",),
     )
 
 
@@ -277,6 +287,7 @@ def _ways(network: nn.Module, spectrum: Tensor, baselines: Tensor, told: str, wh
             QUANTITIES[LOG_ODDS].title,
             note,
         ),
+        ("C.1",),
     )
 
 
@@ -315,6 +326,7 @@ def _well(plane: Plane, origin: str) -> Claim:
         f"probabilities and attributions that are averaged; the mean of probabilities has {plane.ensemble_loss:.2f}.",
         "",
         judge_real(origin, centred),
+        "well",
     )
 
 
@@ -326,6 +338,7 @@ def _spectrum_again(plain: np.ndarray, weighted: np.ndarray, origin: str) -> Cla
         f"Median correlation with it {middle:.2f} of the plain, {np.median(weighted):.2f} of the weighted one.",
         "",
         judge_real(origin, middle > 0.5),
+        "feature_maps",
     )
 
 

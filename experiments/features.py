@@ -25,7 +25,7 @@ from preflare.report.explained import Explained
 from preflare.report.features import Emission
 from preflare.report.measured import Counted, Measured, Says
 from preflare.report.quiet_rises import Rises
-from preflare.report.section import Claim, Plot, Section, Verdict, judge, remark
+from preflare.report.section import Claim, Plot, Section, Verdict, judge, judge_real, remark
 from preflare.report.tables import Table
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
@@ -59,7 +59,7 @@ def main(config: DictConfig) -> None:
     line, them = explained.of_sweep(Path(config.sweep), config.data.root)
     emission = Emission(**config.emission)
     emission.check(line)
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, score, emission))
 
 
@@ -92,7 +92,12 @@ def make(them: Sequence[Explained], line: Line, score: float, emission: Emission
             "If and when": _says(says),
             "Scores that rise while intensity and X-rays are flat": _rises(rises),
         },
-        claims=[_flows(looks, score, origin), _quiet(rises, origin), _if_and_when(says, origin)],
+        claims=[
+            _flows(looks, score, origin),
+            _shown(looks, counted, score, origin),
+            _quiet(rises, origin),
+            _if_and_when(says, origin),
+        ],
         warnings=[
             "Intervals and p-values are over observations; spectra with high scores are in few of them.",
             "A raster's mean of a feature tells when: one that only some pixels show is diluted in it.",
@@ -192,6 +197,39 @@ def _flows(looks: Sequence[Measured], score: float, origin: str) -> Claim:
         f"Of spectra with a score of {score:g} or more, {value:.0%} more [{low:.0%}, {high:.0%}] show downflows.",
         truth,
         judge(origin, good),
+        "downflows",
+    )
+
+
+def _shown(looks: Sequence[Measured], counted: Sequence[Counted], score: float, origin: str) -> Claim:
+    """What high scores go with: more frequent there than in AR, intervals apart."""
+    named = {
+        "triplet emission": Precursor.TRIPLET,
+        "broad": Precursor.BROAD_CORE,
+        "single peak": Precursor.SINGLE_PEAK,
+    }
+    mine = [one for one in counted if one.flag in named]
+    more = {one.flag for one in mine if one.high[1] > one.ar[2]}
+    chosen = [one.kind[one.values["score"] >= score] for one in looks if one.pf and one.kind is not None]
+    truth, good = "", len(more) == len(named)
+    if chosen:
+        kind = np.concatenate(chosen)
+        put_in = {flag: float((kind == one).mean()) for flag, one in named.items()}
+        truth = ", ".join(f"{flag} into {share:.0%}" for flag, share in put_in.items()) + " of these"
+        good = more == {flag for flag, share in put_in.items() if share > CHANCE}
+    return Claim(
+        "Sect. 8.1",
+        "High scores go with triplet emission, broad cores and single peaks.",
+        "From a score of "
+        + f"{score:g} against AR: "
+        + "; ".join(
+            f"{one.flag} {one.high[0]:.0%} against {one.ar[0]:.0%}{'' if one.flag in more else ' (no more)'}"
+            for one in mine
+        )
+        + ".",
+        truth,
+        judge(origin, good),
+        "high_scores",
     )
 
 
@@ -200,7 +238,7 @@ def _quiet(rises: Sequence[Rises], origin: str) -> Claim:
     claim = "At some slit places the score rises while intensity and X-rays stay flat."
     if not np.isfinite(p):
         found = "Nowhere are intensity and X-rays flat for long enough to tell."
-        return Claim("Sect. 8.2", claim, found, "", Verdict.NEEDS_REAL)
+        return Claim("Sect. 8.2", claim, found, "", Verdict.NEEDS_REAL, "quiet_rises")
     truth, verdict = "", judge(origin, p < CHANCE)
     if any(one.more or one.fewer for one in rises):
         more, fewer, chance = quiet_rises.together(rises, True, planted=True)
@@ -220,6 +258,7 @@ def _quiet(rises: Sequence[Rises], origin: str) -> Claim:
         f"Of flat places of PF {up[0]:.0%} rise and {down[0]:.0%} fall, p = {p:.3f} that chance gives as many more.",
         truth,
         verdict,
+        "quiet_rises",
     )
 
 
@@ -230,7 +269,7 @@ def _if_and_when(says: Sequence[Says], origin: str) -> Claim:
     known = [one for one in says if np.isfinite([one.planted_area, one.area[0], one.tau[0]]).all()]
     if len(known) < 4:
         good = bool(whether) and bool(when)
-        return Claim("Sect. 8.4", claim, found, "", judge(origin, good) if origin == "level2" else Verdict.NEEDS_REAL)
+        return Claim("Sect. 8.4", claim, found, "", judge_real(origin, good), "if_and_when")
     put_in = [one.planted_area for one in known]
     agree = [spearmanr(put_in, [getattr(one, name)[0] for one in known]) for name in ("area", "tau")]
     found += (
@@ -238,7 +277,7 @@ def _if_and_when(says: Sequence[Says], origin: str) -> Claim:
         f"p = {agree[0].pvalue:.3f}) and with when ({agree[1].statistic:.2f}, p = {agree[1].pvalue:.3f})."
     )
     good = all(one.statistic > 0 and one.pvalue < CHANCE for one in agree)
-    return Claim("Sect. 8.4", claim, found, "the same precursors say both", judge(origin, good))
+    return Claim("Sect. 8.4", claim, found, "the same precursors say both", judge(origin, good), "if_and_when")
 
 
 def _beyond_chance(says: Sequence[Says]) -> tuple[list[str], list[str]]:

@@ -404,6 +404,7 @@ def _claims(rise: Alarms, level: Alarms, others: Sequence[Explained]) -> list[Cl
             found,
             truth_said,
             verdict,
+            "forecast",
         )
     ]
 

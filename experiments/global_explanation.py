@@ -65,7 +65,7 @@ def main(config: DictConfig) -> None:
     if unknown or not config.metals:
         known = ", ".join(line.features)
         raise ConfigError(f"metals is {list(config.metals)}, expected one or more of line.features: {known}.")
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, score, method, list(config.metals)))
 
 
@@ -151,6 +151,7 @@ def _histogram(everyone: Sample, high: Sample, line: Line, score: float, method:
             unseen,
             note,
         ),
+        ("16",),
     )
 
 
@@ -223,7 +224,7 @@ def _places(high: Sample, planted: Sequence[Planted], line: Line, origin: str) -
     above = [one.region for one in named if one.low > one.chance]
     found = f"Above chance: {', '.join(above) or 'none'}."
     if not planted:
-        return [Claim(paper, f"{said}.", found, "", judge_real(origin, len(above) > 0))]
+        return [Claim(paper, f"{said}.", found, "", judge_real(origin, len(above) > 0), "histogram")]
     found += (
         f" {planted[0].hits:.0%} of maxima are on wavelengths that the precursor changed, anywhere would be "
         f"{planted[0].anywhere:.0%} (p = {planted[0].p:.4f})."
@@ -250,6 +251,7 @@ def _places(high: Sample, planted: Sequence[Planted], line: Line, origin: str) -
                     f"observations: {each}.",
                     ", ".join(f"{one.kind} changed {one.anywhere:.0%} of the wavelengths" for one in of),
                     verdict,
+                    "histogram",
                 )
             )
     return claims
@@ -270,6 +272,7 @@ def _proxy(everyone: Sample, line: Line, metals: Sequence[str], origin: str) -> 
         f"({each}).",
         "" if origin == "level2" else "a continuum that hardly follows the core's intensity",
         verdict,
+        "metals",
     )
 
 

@@ -61,7 +61,7 @@ def main(config: DictConfig) -> None:
     """Fit lines, with and without flagged spectra, predict intensities, draw and tell."""
     method = str(check_choice("method", config.method, tuple(METHODS)))
     line, them = explained.of_sweep(Path(config.sweep), config.data.root)
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, method))
 
 
@@ -163,6 +163,7 @@ def _attribution(pf: Sample, found: Broken, method: str, note: str) -> Plot:
             (found.at, *found.interval),
             note,
         ),
+        ("15",),
     )
 
 
@@ -237,6 +238,7 @@ def _claims(pf: Sample, found: Broken, told: dict[str, Encoded], origin: str) ->
             f"{found.p:.3f}).",
             "" if real else "no break",
             judge_real(origin, found.supported),
+            "two_lines",
         )
     ]
     if pf.truth is not None:
@@ -250,6 +252,7 @@ def _claims(pf: Sample, found: Broken, told: dict[str, Encoded], origin: str) ->
                 f"precursors go with intensity by {_interval(there)}",
                 # Where neither goes with it there is nothing to recover.
                 judge(origin, sides[0] == sides[1]) if any(sides) else Verdict.NEEDS_REAL,
+                "brightness",
             )
         )
     shape, continuum = told[SHAPE], told[CONTINUUM]
@@ -264,6 +267,7 @@ def _claims(pf: Sample, found: Broken, told: dict[str, Encoded], origin: str) ->
             else f"a continuum that hardly follows the core's intensity; alone it tells {continuum.r2[0]:.2f}",
             # What the simulation put in tells the intensity well: that is not what the paper says.
             judge_real(origin, shape.r2[2] < WEAK),
+            "weakly",
         )
     )
     return claims

@@ -4,14 +4,15 @@ python experiments/paper.py                                     on the simulated
 python experiments/paper.py shards=DIR output=runs/real         on other shards
 python experiments/paper.py 'only=[timelines]'                  one step
 
-What is done is not done again. Ends with the path of the report, and exits with 1 if a step failed.
+What is done is not done again. A step whose input failed is left out. Ends with the path of the report, and exits with
+1 if a step failed.
 """
 
 import shlex
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,22 @@ from preflare.command import verb
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError
 from preflare.report import index, section
+from preflare.report import steps as times
+from preflare.report.steps import Spent
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command of the study. script: from the root. minutes: its budget on two cores. simulated: whether it is to be
-    done only on simulated shards, or where there are none yet."""
+    """A command of the study. script: from the root. minutes: its budget on two cores. needs: the steps whose output it
+    reads. simulated: whether it is to be done only on simulated shards, or where there are none yet."""
 
     name: str
     script: str
     arguments: list[str]
     minutes: float
+    needs: list[str] = field(default_factory=list)
     simulated: bool = False
 
 
@@ -56,26 +60,41 @@ def main(config: DictConfig) -> None:
     output = Path(config.output)
     console = Console()
     console.print(f"{len(wanted)} steps, {sum(step.minutes for step in wanted):g} minutes by their budgets.")
-    failed = []
+    failed: dict[str, str] = {}
     for step in wanted:
-        began = time.perf_counter()
         command = [sys.executable, str(ROOT / step.script), *step.arguments]
         told = shlex.join(["python", step.script, *step.arguments])
+        missing = [name for name in step.needs if name in failed]
+        if missing:
+            failed[step.name] = f"{step.name} was not done because {' and '.join(missing)} failed."
+            console.print(failed[step.name], soft_wrap=True, markup=False)
+            continue
         console.print(f"[bold]{step.name}[/bold] (budget {step.minutes:g} min): ", end="")
         console.print(told, soft_wrap=True, markup=False)
-        if subprocess.run(command, check=False).returncode:
-            failed.append(f"{step.name} failed; to see why: {told}")
-        spent = (time.perf_counter() - began) / 60
-        over = ", over its budget" if spent > step.minutes else ""
-        console.print(f"{step.name}: {spent:.1f} of {step.minutes:g} min{over}.")
+        began, done = time.perf_counter(), False
+        try:
+            done = subprocess.run(command, check=False).returncode == 0
+        finally:
+            seconds = time.perf_counter() - began
+            times.note(output, step.name, Spent(told, step.minutes, seconds, done))
+        if not done:
+            failed[step.name] = f"{step.name} failed; to see why: {told}"
+        over = ", over its budget" if seconds > 60 * step.minutes else ""
+        console.print(f"{step.name}: {seconds / 60:.1f} of {step.minutes:g} min{over}.")
     sections = [output / step.name for step in steps if (output / step.name / section.FILE).is_file()]
-    page = index.write(sections, output / "report", failed) if sections else None
-    for sentence in failed:
+    page = _report(steps, sections, output, list(failed.values())) if sections else None
+    for sentence in failed.values():
         console.print(sentence, soft_wrap=True, markup=False)
     if page:
         console.print(f"The report: {page}", soft_wrap=True, markup=False)
     if failed:
         sys.exit(1)
+
+
+def _report(steps: list[Step], sections: list[Path], output: Path, failed: list[str]) -> Path:
+    spent = times.read(output)
+    ordered = {step.name: spent[step.name] for step in steps if step.name in spent}
+    return index.write(sections, output / "report", failed, ordered, times.made(output))
 
 
 def real(shards: Path) -> bool:

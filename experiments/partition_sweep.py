@@ -22,8 +22,8 @@ from preflare.model.sweep import collect
 from preflare.model.tables import number
 from preflare.report import explained, published
 from preflare.report.experiment import conclude
-from preflare.report.held_out import Called, call, tss, tss_interval, without_each
-from preflare.report.section import Claim, Plot, Section, judge_real, remark
+from preflare.report.held_out import Called, call, rescore, tss, tss_interval, without_each
+from preflare.report.section import OURS, Claim, Plot, Section, judge_real, remark
 from preflare.report.splits import DEAD, Splits, quartiles
 from preflare.report.tables import Table
 from preflare.run import Run
@@ -61,10 +61,11 @@ def main(config: DictConfig) -> None:
         if folder is not None
     }
     inputs = {run.folder.path.as_posix(): run.record["finished"] for run in runs}
+    inputs |= {f"shard {name}": digest for name, digest in runs[0].record["data"].items()}
     inputs |= {
         f"{title}: {one.name}": f"{one.called} of {one.spectra}" for title, all in held_out.items() for one in all
     }
-    conclude(config, inputs, lambda: make(splits, place, held_out))
+    conclude(config, inputs, lambda: make(splits, place, held_out, rescore(splits.runs, root)))
     _save(Path(config.output) / "experiment", config.chosen)
 
 
@@ -79,8 +80,10 @@ def read(sweep: Path) -> list[Run]:
     return [run.read(sweep / row["run"]) for row in rows]
 
 
-def make(splits: Splits, place: int, held_out: dict[str, Sequence[Called]]) -> Section:
-    """The section, from arrays."""
+def make(
+    splits: Splits, place: int, held_out: dict[str, Sequence[Called]], sides: Sequence[Sequence[Called]]
+) -> Section:
+    """The section, from arrays. sides: what each split calls its test side."""
     origin = splits.runs[0].record["trained_on"]["origin"]
     note = remark(origin)
     side = splits.runs[0].record["partition"]["chosen_by"]
@@ -112,7 +115,9 @@ def make(splits: Splits, place: int, held_out: dict[str, Sequence[Called]]) -> S
                     "test to train": splits.ratio[place],
                 },
             ),
+            ("10",),
         ),
+        _best_epochs(splits, place, note),
         Plot(
             "curves",
             "Learning curves",
@@ -127,7 +132,7 @@ def make(splits: Splits, place: int, held_out: dict[str, Sequence[Called]]) -> S
             ),
         ),
     ]
-    tables = {"Splits": _splits(splits)}
+    tables = {"Beside the authors' splits": _beside(splits), "Splits": _splits(splits)}
     claims = [
         Claim(
             "Sect. 6, Fig. 10",
@@ -137,12 +142,20 @@ def make(splits: Splits, place: int, held_out: dict[str, Sequence[Called]]) -> S
             f"{_three(quartiles(np.array([*published.SPLITS, *[np.nan] * published.SPLITS_DROPPED]), DEAD))}.",
             "",
             judge_real(origin, _alike(splits)),
-        )
+            "splits",
+        ),
+        _chosen(splits, place, origin),
+        _epochs_claim(splits, origin),
     ]
     for title, called in held_out.items():
         plots.append(_left_out_plot(title, called, note))
         tables[title] = _left_out_table(called)
-        claims.append(_left_out_claim(title, called, origin))
+        claims.append(
+            _left_out_claim(called, origin) if title == "Leave-one-out" else _folds_claim(called, splits, origin)
+        )
+    plots.append(_test_side_plot(splits.seeds[place], sides[place], note))
+    tables["Test sides without one observation"] = _test_sides(sides)
+    claims.append(_test_side_claim(splits.seeds[place], sides[place], sides, origin))
     return Section(
         name="partition_sweep",
         title="Partition sweep",
@@ -165,8 +178,43 @@ def _alike(splits: Splits) -> bool:
     return max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) < 0.1
 
 
-def _three(values: tuple[float, float, float]) -> str:
-    return ", ".join(f"{value:.2f}" for value in values)
+def _three(values: tuple[float, float, float], digits: int = 2) -> str:
+    return ", ".join(f"{value:.{digits}f}" for value in values)
+
+
+def _best_epochs(splits: Splits, place: int, note: str) -> Plot:
+    theirs = np.array(published.BEST_EPOCHS)
+    last = max(int(one.config.trainer.max_epochs) for one in splits.runs)
+    return Plot(
+        "best_epochs",
+        "The best epoch of every split",
+        f"Of {last} epochs, from 0: quartiles {_three(quartiles(splits.best_epoch), 1)} here, "
+        f"{_three(quartiles(theirs), 0)} in the {len(theirs)} splits that the authors plot; cross: partition "
+        f"{splits.seeds[place]}, {splits.best_epoch[place]} here, {published.SPLIT_EPOCH} theirs.",
+        distribution.draw(
+            {"here": splits.best_epoch.astype(float), "authors'": theirs.astype(float)},
+            (-1, max(last, 20)),
+            note,
+            {"here": float(splits.best_epoch[place]), "authors'": published.SPLIT_EPOCH},
+            "best epoch (from 0)",
+        ),
+        ("10",),
+    )
+
+
+def _beside(splits: Splits) -> Table:
+    rows = [
+        ("PPV + NPV - 1", splits.ppv_npv, quartiles(np.array(published.SPLITS)), 2),
+        ("TSS", splits.tss, (), 2),
+        ("accuracy", splits.accuracy, published.ACCURACY, 3),
+        ("best epoch", splits.best_epoch, quartiles(np.array(published.BEST_EPOCHS)), 1),
+        ("test to training spectra", splits.ratio, published.RATIO, 2),
+    ]
+    body = [
+        (title, _three(quartiles(ours), digits), ", ".join(f"{value:.{digits}f}" for value in theirs))
+        for title, ours, theirs, digits in rows
+    ]
+    return Table(("quartiles of", "here", "authors'"), tuple(body))
 
 
 def _splits(splits: Splits) -> Table:
@@ -213,16 +261,108 @@ def _left_out_table(called: Sequence[Called]) -> Table:
     return Table(("observation", "spectra", "called right", "TSS of the others"), tuple(rows))
 
 
-def _left_out_claim(title: str, called: Sequence[Called], origin: str) -> Claim:
+def _left_out_claim(called: Sequence[Called], origin: str) -> Claim:
     whole, others = tss(called), np.array(without_each(called))
     most = int(np.nanargmax(np.abs(others - whole)))
     return Claim(
-        f"Sect. 6 ({title.lower()})",
+        "Sect. 6",
         "Leaving single observations out makes little difference.",
-        f"Held-out scores pooled: TSS {whole:.2f}; without one observation between {np.nanmin(others):.2f} and "
-        f"{np.nanmax(others):.2f} (most by {called[most].name}).",
+        f"From the training side, held-out scores pooled: TSS {whole:.2f}; without one observation between "
+        f"{np.nanmin(others):.2f} and {np.nanmax(others):.2f} (most by {called[most].name}).",
         "",
         judge_real(origin, bool(np.nanmax(np.abs(others - whole)) < 0.1)),
+        "leave_one_out",
+    )
+
+
+def _folds_claim(called: Sequence[Called], splits: Splits, origin: str) -> Claim:
+    whole, (low, high), middle = tss(called), tss_interval(called), float(np.nanmedian(splits.tss))
+    return Claim(
+        OURS,
+        "Every observation held out once, in folds, tells the skill that many splits tell.",
+        f"Held-out scores pooled: TSS {whole:.2f} (95% interval over observations {low:.2f} to {high:.2f}); "
+        f"{len(splits.seeds)} splits have {middle:.2f} in the median.",
+        "",
+        judge_real(origin, low <= middle <= high),
+    )
+
+
+def _test_side_plot(seed: int, called: Sequence[Called], note: str) -> Plot:
+    whole, others = tss(called), np.array(without_each(called))
+    return Plot(
+        "test_side",
+        f"The test side of partition {seed} without one observation",
+        f"The same network, TSS {whole:.2f} on all {len(called)}, judged without one of them: from "
+        f"{np.nanmin(others):.2f} to {np.nanmax(others):.2f}. Left, the share of an observation's spectra called "
+        "right.",
+        left_out.draw([one.name for one in called], np.array([one.correct for one in called]), others, whole, note),
+    )
+
+
+def _changes(called: Sequence[Called]) -> np.ndarray:
+    """By how much TSS of a test side changes without each of its observations; NaN where a class is gone."""
+    return np.array(without_each(called)) - tss(called)
+
+
+def _test_sides(sides: Sequence[Sequence[Called]]) -> Table:
+    found: dict[str, list[tuple[float, float]]] = {}
+    for called in sides:
+        for one, change in zip(called, _changes(called), strict=True):
+            found.setdefault(one.name, []).append((one.correct, float(change)))
+    rows = []
+    for name in sorted(found):
+        correct, change = np.array(found[name]).T
+        there = change[np.isfinite(change)]
+        cells = (f"{there.mean():+.3f}", f"{there.min():+.3f} to {there.max():+.3f}") if len(there) else ("", "")
+        rows.append((name, str(len(change)), f"{correct.mean():.2f}", *cells))
+    return Table(("observation", "test sides", "called right", "TSS without it, mean change", "from, to"), tuple(rows))
+
+
+def _test_side_claim(seed: int, called: Sequence[Called], sides: Sequence[Sequence[Called]], origin: str) -> Claim:
+    own = _largest(_changes(called))
+    each = np.array([_largest(_changes(one)) for one in sides])
+    return Claim(
+        "Sect. 6",
+        "Leaving single observations out makes little difference.",
+        f"From the test side, without training again: TSS of partition {seed} changes by {own:.2f} at most, that of "
+        f"all {len(sides)} by {np.nanmedian(each):.2f} at most in the median, by {np.nanmax(each):.2f} in the worst.",
+        "",
+        judge_real(origin, bool(np.nanmedian(each) < 0.1)),
+        "leave_one_out",
+    )
+
+
+def _largest(changes: np.ndarray) -> float:
+    known = np.abs(changes[np.isfinite(changes)])
+    return float(known.max()) if len(known) else np.nan
+
+
+def _chosen(splits: Splits, place: int, origin: str) -> Claim:
+    score, right = float(splits.ppv_npv[place]), float(splits.accuracy[place])
+    better = int((splits.ppv_npv > score).sum())
+    near = abs(score - published.SPLIT_SCORE) < 0.05 and abs(right - published.SPLIT_ACCURACY) < 0.05
+    return Claim(
+        "Sect. 6, Fig. 10",
+        f"Split {published.SPLIT} has a skill of {published.SPLIT_SCORE} and an accuracy of "
+        f"{published.SPLIT_ACCURACY:.2%}.",
+        f"Partition {splits.seeds[place]}: PPV + NPV - 1 {score:.2f}, TSS {splits.tss[place]:.2f}, accuracy "
+        f"{right:.2%}, best epoch {splits.best_epoch[place]}; {better} of {len(splits.seeds)} have more.",
+        "",
+        judge_real(origin, near and int(splits.seeds[place]) == published.SPLIT),
+        "split",
+    )
+
+
+def _epochs_claim(splits: Splits, origin: str) -> Claim:
+    ours, theirs = quartiles(splits.best_epoch), quartiles(np.array(published.BEST_EPOCHS))
+    alike = max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) < 3
+    return Claim(
+        "Sect. 6, Fig. 10",
+        f"Splits are best at different epochs (quartiles {_three(theirs, 0)}).",
+        f"Quartiles {_three(ours, 1)}, from {splits.best_epoch.min()} to {splits.best_epoch.max()}.",
+        "",
+        judge_real(origin, alike),
+        "best_epoch",
     )
 
 

@@ -25,7 +25,7 @@ from preflare.report.alignment import ATTRIBUTION, BEYOND, INTENSITY, PLANTED, A
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.resampling import interval
-from preflare.report.section import Claim, Item, Plot, Section, Verdict, remark
+from preflare.report.section import Claim, Item, Plot, Section, Verdict, judge_real, remark
 from preflare.report.slits import Slit
 from preflare.report.tables import Table
 from preflare.sun.goes import CLASSES
@@ -36,6 +36,9 @@ TOLERANCES = (1.0, 2.0, 5.0, 10.0, 20.0)
 SURE = 0.01
 # Pixels that a slit must have to be drawn large, where there are such.
 LONG = 8
+
+# Of the paper, that the maps of these names redo.
+FIGURES = {"aligned": ("14",), "astray": ("D.2",), "quiet": ("D.1",)}
 
 
 @dataclass
@@ -70,7 +73,7 @@ def main(config: DictConfig) -> None:
     """Map, align, draw and tell."""
     tolerance = check_number("tolerance", config.tolerance, above=0, unit="arcsec")
     line, them = explained.of_sweep(Path(config.sweep), config.data.root)
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, tolerance))
 
 
@@ -104,7 +107,7 @@ def make(them: Sequence[Explained], line: Line, tolerance: float) -> Section:
             "Alignment": _table(measured, predictors, tolerance),
             "Observations": _observations(pf, predictors, tolerance),
         },
-        claims=[_claim(pf, measured, tolerance, origin)],
+        claims=[_claim(pf, measured, tolerance, origin), _reach(pf, origin)],
         warnings=[
             "The mean of an attribution over wavelength says no more than the network's answer: by completeness it is "
             f"the log-odds less their mean over baselines, over the number of wavelengths (correlation {far:.3f} or "
@@ -217,7 +220,8 @@ def _maps(everything: Sequence[Seen], tolerance: float, limit: float, note: str)
             continue
         seen, slit = max(mine, key=lambda pair: level(pair[0]))
         one = mapped(seen, slit)
-        plots.append(Plot(name, title, _caption(slit, one), slit_figure.draw(one, limit, CLASSES, note)))
+        drawn = slit_figure.draw(one, limit, CLASSES, note)
+        plots.append(Plot(name, title, _caption(slit, one), drawn, FIGURES[name]))
     return plots
 
 
@@ -383,6 +387,26 @@ def _claim(pf: Sequence[Seen], measured: dict[str, dict[float, Alignment]], tole
         said,
         put_in,
         verdict,
+        "aligned",
+    )
+
+
+def _reach(pf: Sequence[Seen], origin: str) -> Claim:
+    """How high the mean score of a slit gets before the flare."""
+    highest = []
+    for slit in (slit for seen in pf for slit in seen.slits):
+        score = slit.score[slit.before]
+        known = np.isfinite(score).any(axis=1)
+        if known.any():
+            highest.append(float(np.nanmean(score[known], axis=1).max()))
+    low, middle, high = np.quantile(highest, [0.25, 0.5, 0.75])
+    return Claim(
+        "Sect. 8.2, Fig. 14",
+        f"The mean score of a slit reaches about {published.SLIT_SCORE:g}.",
+        f"Before the flare {middle:.2f} in the median of {len(highest)} PF slits (quartiles {low:.2f} and {high:.2f}).",
+        "",
+        judge_real(origin, low <= published.SLIT_SCORE <= high),
+        "slit_score",
     )
 
 

@@ -63,7 +63,7 @@ def main(config: DictConfig) -> None:
         raise RunError(
             f"{them[0].cube.path.parent} has no expected gradients of {bare[0]}. Explain it again without sample=0."
         )
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, most, groups))
 
 
@@ -188,6 +188,7 @@ def _spectrograms(chosen: Sequence[Spectrogram], names: Sequence[str], line: Lin
         f"and the score (line); below, attributions on one scale of ±{limit:.2g}. The arrow marks the spectrum of the "
         "next figure.",
         figure.draw(panels, line.wavelength, limit, _marks(line), note),
+        ("12",),
     )
 
 
@@ -217,6 +218,7 @@ def _singles(chosen: Sequence[Spectrogram], line: Line, limit: float, note: str)
             "Single spectra cut from them",
             f"The spectrum of the highest score of each; what speaks most for PF lies at {', '.join(highest)}.",
             drawn,
+            ("13",),
         )
     ]
 
@@ -267,6 +269,7 @@ def _claims(found: Kinds, samples: Sequence[Sample], origin: str) -> list[Claim]
             said,
             put_in,
             verdict,
+            "kinds",
         )
     ]
 

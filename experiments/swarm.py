@@ -20,7 +20,7 @@ from preflare.errors import RunError
 from preflare.explain import ensemble, representatives
 from preflare.explain.activation_maps import MAPS
 from preflare.explain.display import smoothed, to_the_score
-from preflare.explain.engine import cores, one_thread_each
+from preflare.explain.engine import Engine, cores, one_thread_each
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.equivalence import compare, fit_smoothing
 from preflare.explain.expected_gradients import ExpectedGradients
@@ -33,7 +33,7 @@ from preflare.figures import spectra as spectra_figure
 from preflare.model.tables import number
 from preflare.report import published, swarm
 from preflare.report.experiment import conclude
-from preflare.report.section import Claim, Plot, Section, judge_real, remark
+from preflare.report.section import Claim, Plot, Section, judge, judge_real, remark
 from preflare.report.spectra import METHODS
 from preflare.report.splits import Splits
 from preflare.report.swarm import Likeness, Skill
@@ -42,6 +42,8 @@ from preflare.sun.line import Line
 
 # Of the test side, for the random draw of spectra.
 STREAM = 7
+# The samples of expected gradients that suffice to the authors, and the epoch after which their Fig. 2 rises.
+SAMPLES, TURN = 500, 50
 
 
 @dataclass
@@ -67,13 +69,16 @@ class Config:
 @dataclass(frozen=True, eq=False)
 class Said:
     """What all members say. training, held_out: expected gradients (member, n, wavelength) of spectra of either side;
-    maps: name -> (member, n, wavelength) of the held-out ones, (n, wavelength), whose mean scores are (n,)."""
+    maps: name -> (member, n, wavelength) of the held-out ones, (n, wavelength), whose mean scores are (n,). twice: what
+    the first member says of these, (2, n, wavelength), from two draws of so many samples."""
 
     training: np.ndarray
     held_out: np.ndarray
     maps: dict[str, np.ndarray]
     spectra: np.ndarray
     scores: np.ndarray
+    twice: np.ndarray
+    samples: int
 
 
 @verb("swarm", Config)
@@ -88,6 +93,7 @@ def main(config: DictConfig) -> None:
     inputs = {
         one.folder.path.as_posix(): str(one.record["finished"]) for one in [*by.runs, *(splits.runs if splits else ())]
     }
+    inputs |= {f"shard {name}": digest for name, digest in by.runs[0].record["data"].items()}
     method = instantiate(config.expected_gradients)
     if few >= len(by.runs):
         raise RunError(f"representatives is {few}, expected fewer than the sweep's {len(by.runs)} living networks.")
@@ -105,12 +111,20 @@ def ask(by: Ensemble, root: Path, method: ExpectedGradients, count: int) -> Said
     drawn = np.sort(np.random.default_rng(STREAM).choice(len(test), min(count, len(test)), replace=False))
     spectra = test.spectra[torch.from_numpy(drawn)][:, 0]
     explained = committee.engine(spectra)
+    least = int(np.bincount(side.data.datasets["train"].labels.numpy(), minlength=2).min())
+    baselines = min(SAMPLES // 2, 2 * least)
+    twice = [
+        Engine(committee.networks[:1], drawn.baselines, drawn.positions, cores())(spectra).attributions[0].numpy()
+        for drawn in (side.paths(ExpectedGradients(baselines, 2, "random", seed))[0] for seed in (1, 2))
+    ]
     return Said(
         committee.engine(training[:, 0]).attributions.numpy(),
         explained.attributions.numpy(),
         {name: committee.map(name, committee.networks, spectra) for name in work.maps},
         spectra.numpy(),
         torch.sigmoid(explained.log_odds).mean(dim=0).numpy(),
+        np.stack(twice),
+        2 * baselines,
     )
 
 
@@ -150,7 +164,11 @@ def make(by: Ensemble, skill: Skill, splits: Splits | None, said: Said, few: int
         origin=origin,
         plots=plots,
         tables=tables,
-        claims=_claims(skill, splits, errors, chance, few, alike, origin),
+        claims=[
+            *_overtrained(by, side, origin),
+            *_claims(skill, splits, errors, chance, few, alike, origin),
+            _enough(said, origin),
+        ],
         warnings=warnings,
     )
 
@@ -197,6 +215,7 @@ def _curves(by: Ensemble, skill: Skill, side: str, note: str) -> Plot:
             side,
             note,
         ),
+        ("2",),
     )
 
 
@@ -273,6 +292,7 @@ def _displayed(said: Said, line: Line, note: str) -> Plot:
             note,
             signed=False,
         ),
+        ("11",),
     )
 
 
@@ -298,6 +318,42 @@ def _likeness(alike: list[Likeness]) -> Table:
     return Table(("median correlation", "single members", "mean of all", "and smoothed as in the paper"), tuple(rows))
 
 
+def _overtrained(by: Ensemble, side: str, origin: str) -> list[Claim]:
+    """Of networks that were trained for long enough to tell."""
+    losses = [np.array([row[f"{side}/loss"] for row in one.history]) for one in by.runs]
+    rise = swarm.rises([one for one in losses if len(one) >= TURN + 2 * swarm.ABOUT], TURN)
+    if not len(rise):
+        return []
+    return [
+        Claim(
+            "Sect. 3, Fig. 2",
+            f"The {side} loss rises again after about epoch {TURN} of 100.",
+            f"Over the last {swarm.ABOUT} epochs it is higher than over the {swarm.ABOUT} from epoch {TURN} in "
+            f"{int((rise > 0).sum())} of {len(rise)} networks, by {np.median(rise):+.1%} in the median "
+            f"({rise.min():+.1%} to {rise.max():+.1%}).",
+            "",
+            judge_real(origin, bool((rise > 0).mean() > 0.5)),
+            "overtraining",
+        )
+    ]
+
+
+def _enough(said: Said, origin: str) -> Claim:
+    found = compare(said.twice[0], said.twice[1])
+    alike = float(np.median(found.correlation))
+    peaks = said.twice.max(axis=2)
+    apart = float(np.median(np.abs(peaks[0] - peaks[1]) / np.abs(peaks).mean(axis=0)))
+    return Claim(
+        "Sect. 7.2",
+        f"{SAMPLES} samples suffice for expected gradients.",
+        f"Two random draws of {said.samples} give attributions of one network that correlate by {alike:.3f} (median of "
+        f"{len(said.spectra)} spectra); their maxima differ by {apart:.1%}.",
+        "the same expectation both times",
+        judge(origin, alike > 0.99),
+        "samples",
+    )
+
+
 def _claims(
     skill: Skill,
     splits: Splits | None,
@@ -319,6 +375,7 @@ def _claims(
             f"{found}.",
             "",
             judge_real(origin, good),
+            "seeds",
         ),
         Claim(
             "Sect. 7.1",
@@ -328,6 +385,7 @@ def _claims(
             f"{(chance[:, few - 1] <= errors[few - 1]).mean():.0%} do as well.",
             "",
             judge_real(origin, bool(errors[few - 1] < 0.1)),
+            "nine",
         ),
     ]
     for row in alike:
@@ -339,6 +397,7 @@ def _claims(
                 f"{row.displayed:.2f}.",
                 "",
                 judge_real(origin, row.displayed > 0.9),
+                "equivalence",
             )
         )
     return claims

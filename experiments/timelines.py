@@ -65,7 +65,7 @@ def main(config: DictConfig) -> None:
     if films is not None and not films.is_dir():
         raise RunError(f"There is no folder {films} of images. Leave images= out, or correct it.")
     line, them = explained.of_sweep(Path(config.sweep), config.data.root)
-    inputs = {one.name: str(one.cube.attributes["finished"]) for one in them}
+    inputs = {one.name: one.digest for one in them}
     conclude(config, inputs, lambda: make(them, line, average, window, films))
 
 
@@ -177,6 +177,7 @@ def _heat(
         "bright as strong ones; right on one scale, with the share of each window's spectra outside what the networks "
         "know.",
         timelines_figure.draw(classes, minutes, note),
+        ("17",),
     )
 
 
@@ -373,6 +374,7 @@ def _claims(
             found,
             put_in,
             verdict(origin, good),
+            "strong",
         ),
         Claim(
             "Sect. 8.5",
@@ -380,6 +382,7 @@ def _claims(
             f"Mean tau of PF higher by {gap:.2f}, p = {p:.3f} by permutation of labels.",
             "" if truth is None else "precursors grow more frequent in PF alone",
             verdict(origin, p < timelines.CHANCE),
+            "rises",
         ),
     ]
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.table import Table
 
 from preflare.explain.activation_maps import MAPS
 from preflare.explain.localisation import MEASURES, Curve
+from preflare.report.tables import Table
 
 EXPECTED_GRADIENTS = "expected_gradients"
 # Measure, whether more of it is what the paper claims for the ensemble, and the claim.
@@ -60,16 +60,18 @@ def rows(studies: Sequence[Study]) -> list[dict[str, object]]:
 
 
 def table(study: Study) -> Table:
-    """One and all members side by side, for each method."""
+    """One and all members side by side, and chance, for each method."""
     count = study.accuracy["members"].single.shape[1]
-    made = Table(title=_title(study), title_justify="left", box=None, padding=(0, 1, 0, 0))
-    made.add_column("members", no_wrap=True)
+    head = ["method"]
     for name in MEASURES:
-        made.add_column(f"{name}: 1", justify="right")
-        made.add_column(str(count), justify="right")
+        head += [f"{name}, 1", f"{name}, {count}", "chance"]
+    rows = []
     for method, curve in study.found["members"].items():
-        made.add_row(method, *(f"{value:.2f}" for value in curve.value[:, [0, -1]].ravel()))
-    return made
+        cells = [method.replace("_", " ")]
+        for number in range(len(MEASURES)):
+            cells += [_interval(curve, number, 0), _interval(curve, number, -1), f"{study.chance[method][number]:.2f}"]
+        rows.append(tuple(cells))
+    return Table(tuple(head), tuple(rows))
 
 
 def best_map(study: Study) -> str:
@@ -116,15 +118,6 @@ def text(studies: Sequence[Study], origin: str, default: Sequence[str], record: 
         parts += ["One network at the centre of its minimum, in place of many:", _centres(study)]
     parts += ["## Which activation map", _decision(studies[0], default), "## Record", "\n".join(record)]
     return "\n\n".join(parts) + "\n"
-
-
-def _title(study: Study) -> str:
-    accuracy = study.accuracy["members"]
-    good = int((accuracy.single[0] >= ACCURATE).sum())
-    return (
-        f"{study.artifact}: accuracy {accuracy.median[0]:.3f} (median member; {good} of {accuracy.single.shape[1]} "
-        f"reach {ACCURATE:.0%})"
-    )
 
 
 def _accuracy(study: Study) -> str:

@@ -1,5 +1,6 @@
 """What experiments that make a section share: nothing is made twice, and what was found is told."""
 
+import hashlib
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -12,32 +13,47 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from preflare.checks import check_path
+from preflare.command import CONF
 from preflare.report import section
 from preflare.report.section import Section, Trace
 from preflare.report.tables import Table
 
 # Of tables that are not printed to a terminal, in characters: as wide as it takes.
 WIDTH = 250
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def conclude(config: DictConfig, inputs: Mapping[str, str], make: Callable[[], Section]) -> Path:
     """Make a section and write it to ``config.output``, unless the same is there, and print its tables and claims.
 
+    The same: of this config, these inputs and this code.
     inputs: name -> digest, or when it was finished, of all that the section is made from. Returns its section.json.
     """
     folder = check_path("output", config.output)
     job = HydraConfig.get()
+    # Its own name for the job is that of the module where the verb is made.
+    script = f"experiments/{job.job.config_name}.py"
     settings = OmegaConf.to_container(config, resolve=True)
     assert isinstance(settings, dict)
     plain = {str(key): value for key, value in settings.items()}
-    there = section.is_same(folder, plain, inputs)
+    code = digest(CONF.parent / script)
+    there = section.is_same(folder, plain, inputs, code)
     if not there:
         began = time.perf_counter()
         made = make()
-        command = shlex.join(["python", f"experiments/{job.job.name}.py", *job.overrides.task])
-        section.write(made, Trace(command, plain, dict(inputs), time.perf_counter() - began), folder)
+        command = shlex.join(["python", script, *job.overrides.task])
+        section.write(made, Trace(command, plain, dict(inputs), time.perf_counter() - began, code), folder)
     _tell(section.read(folder), folder, there)
     return folder / section.FILE
+
+
+def digest(script: Path) -> str:
+    """SHA-256 of the code that makes a section: the source of its script and of the package."""
+    code = hashlib.sha256(script.read_bytes())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        code.update(path.relative_to(PACKAGE).as_posix().encode())
+        code.update(path.read_bytes())
+    return code.hexdigest()
 
 
 def _tell(record: Mapping[str, Any], folder: Path, there: bool) -> None:

@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import torch
+from hydra.utils import instantiate
 
+from preflare.data.datamodule import candidates, read_spectra, usable
+from preflare.explain.explanation import check_unchanged
+from preflare.explain.target import log_odds
 from preflare.report.explained import Explained
 from preflare.report.resampling import interval
+from preflare.run import Run
 from preflare.sun.observation import Label
 
 
 @dataclass(frozen=True)
 class Called:
-    """An observation's spectra of the analysis window: how many have a score, and how many of them are called PF."""
+    """An observation's spectra: how many have a score, and how many of them are called PF."""
 
     name: str
     label: Label
@@ -33,6 +40,27 @@ def call(one: Explained) -> Called:
     score = one.cube.read("score")
     inside = np.isfinite(score) & one.window()[:, :, None]
     return Called(one.name, one.label, int(inside.sum()), int((score[inside] > 0.5).sum()))
+
+
+def rescore(runs: Sequence[Run], root: Path) -> list[list[Called]]:
+    """For each run what its network of the best epoch calls the spectra of its test side, by observation.
+
+    root: of the runs' shards. Raises ShardError if they are not those that the runs were trained with.
+    """
+    shards = {shard.name: shard for shard in candidates(root, instantiate(runs[0].config.line))}
+    check_unchanged(runs[0], root, list(shards.values()))
+    headers = [shard.header for shard in shards.values()]
+    clean = {name: usable(shard, instantiate(runs[0].config.line)) for name, shard in shards.items()}
+    found = []
+    for one in runs:
+        side = instantiate(one.config.data).partitioner.divide(headers, clean).rows["test"]
+        answer, called = log_odds(one.network()), []
+        for name, rows in side.items():
+            with torch.no_grad():
+                says = answer(torch.from_numpy(read_spectra(shards[name], rows))[:, None])
+            called.append(Called(name, shards[name].header.label, len(rows), int((says > 0).sum())))
+        found.append(called)
+    return found
 
 
 def tss(called: Sequence[Called]) -> float:

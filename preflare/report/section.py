@@ -4,8 +4,8 @@
     <plot>.png, .pdf     its figures
     gallery/<n>.png      pictures to browse, if it has any
 
-A section is finished when section.json is there, and is what it would be again if that names the same config and
-inputs (``is_same``).
+A section is finished when section.json is there, and is what it would be again if that names the same config, inputs
+and code (``is_same``).
 """
 
 import json
@@ -20,10 +20,13 @@ from matplotlib.figure import Figure
 
 from preflare.errors import RunError
 from preflare.figures import style
-from preflare.report.tables import Table
+from preflare.report import published
+from preflare.report.tables import Table, shown
 from preflare.run import now, versions
 
 SCHEMA = 1
+# Where a claim is that the paper does not make.
+OURS = "ours"
 FILE = "section.json"
 
 
@@ -56,24 +59,28 @@ def remark(origin: str) -> str:
 
 @dataclass(frozen=True)
 class Claim:
-    """paper: where it is, such as "Fig. 10". claim: what the paper says. found: what this run gives, with its numbers.
-    truth: what the simulation put in; "" on real shards or where it says nothing about it."""
+    """paper: where it is, such as "Fig. 10", or OURS. claim: what the paper says. found: what this run gives, with its
+    numbers. truth: what the simulation put in; "" on real shards or where it says nothing about it. key: of the one it
+    answers of published.CLAIMS; "" for none."""
 
     paper: str
     claim: str
     found: str
     truth: str
     verdict: Verdict
+    key: str = ""
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure to be written. name: of its files; caption: what was found, with the numbers of this run."""
+    """A figure to be written. name: of its files; caption: what was found, with the numbers of this run. figures: those
+    of published.FIGURES that it redoes."""
 
     name: str
     title: str
     caption: str
     figure: Figure
+    figures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ class Section:
     """name: of its folder and page. paper: what it redoes, such as "Sect. 6, Fig. 10". lead: a few sentences.
 
     origin: of the shards, simulation or level2. tables: title -> table. gallery: pictures, drawn as they are written.
-    Raises ValueError where something simulated is called reproduced.
+    Raises ValueError where something simulated is called reproduced, and for claims and figures the paper lacks.
     """
 
     name: str
@@ -109,16 +116,22 @@ class Section:
         for claim in self.claims:
             if claim.verdict in real and self.origin != "level2":
                 raise ValueError(f"{claim.paper} cannot be {claim.verdict} from shards of origin {self.origin}.")
+        unknown = {claim.key for claim in self.claims if claim.key} - set(published.CLAIMS)
+        unknown |= {number for plot in self.plots for number in plot.figures} - set(published.FIGURES)
+        if unknown:
+            raise ValueError(f"{self.name} answers what is not in preflare.report.published: {sorted(unknown)}.")
 
 
 @dataclass(frozen=True)
 class Trace:
-    """Where the numbers come from. command: that makes it again. inputs: name -> digest, or when it was finished."""
+    """Where the numbers come from. command: that makes it again. inputs: name -> digest, or when it was finished.
+    code: digest of what made it."""
 
     command: str
     config: Mapping[str, Any]
     inputs: Mapping[str, str]
     seconds: float
+    code: str
 
 
 def write(section: Section, trace: Trace, folder: Path) -> Path:
@@ -148,10 +161,14 @@ def write(section: Section, trace: Trace, folder: Path) -> Path:
                 "title": plot.title,
                 "caption": plot.caption,
                 "width": round(96 * plot.figure.get_figwidth()),
+                "figures": list(plot.figures),
             }
             for plot in section.plots
         ],
-        "tables": {title: {"head": table.head, "rows": table.rows} for title, table in section.tables.items()},
+        "tables": {
+            title: {"head": table.head, "rows": [[shown(cell) for cell in row] for row in table.rows]}
+            for title, table in section.tables.items()
+        },
         "claims": [asdict(claim) for claim in section.claims],
         "warnings": list(section.warnings),
         "gallery": gallery,
@@ -177,13 +194,18 @@ def read(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path} cannot be read as a section. Delete it and run its experiment again.") from error
     if newer:
         raise RunError(f"{path} was written by a newer preflare (schema {record['schema']}, this one reads {SCHEMA}).")
+    # What sections did not say at first.
+    record.setdefault("code", "")
+    for entries, key, nothing in ((record["plots"], "figures", []), (record["claims"], "key", "")):
+        for entry in entries:
+            entry.setdefault(key, nothing)
     return record
 
 
-def is_same(folder: Path, config: Mapping[str, Any], inputs: Mapping[str, str]) -> bool:
-    """Whether a finished section of this config and these inputs is already there."""
+def is_same(folder: Path, config: Mapping[str, Any], inputs: Mapping[str, str], code: str) -> bool:
+    """Whether a finished section of this config, these inputs and this code is already there."""
     if not (folder / FILE).is_file():
         return False
     record = read(folder)
     same: bool = record["config"] == json.loads(json.dumps(config)) and record["inputs"] == dict(inputs)
-    return same and record["versions"]["preflare"] == versions()["preflare"]
+    return same and record["code"] == code

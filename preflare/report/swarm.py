@@ -10,6 +10,9 @@ from preflare.explain.display import WINDOW, smoothed
 from preflare.explain.equivalence import compare
 from preflare.run import Run
 
+# Epochs that a mean loss is taken over.
+ABOUT = 10
+
 
 @dataclass(frozen=True, eq=False)
 class Skill:
@@ -44,6 +47,14 @@ def skill(runs: Sequence[Run]) -> Skill:
         scores("accuracy"),
         np.array([one.record["best_epoch"] for one in runs]),
     )
+
+
+def rises(losses: Sequence[np.ndarray], epoch: int) -> np.ndarray:
+    """By what share the mean loss of the last epochs is above that of those from ``epoch``, (run,).
+
+    losses: of each run, a value per epoch.
+    """
+    return np.array([one[-ABOUT:].mean() / one[epoch : epoch + ABOUT].mean() - 1 for one in losses])
 
 
 def misses(attributions: np.ndarray, order: Sequence[int]) -> np.ndarray:

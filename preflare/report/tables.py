@@ -1,5 +1,6 @@
 """The tables of the page, as rows of text."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,12 @@ class Table:
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+def shown(cell: str) -> str:
+    """A cell as it is shown: numbers that are not defined are left out, with the interval around them."""
+    kept = re.sub(r"\s*[\[(]nan\b[^\])]*[\])]", "", cell)
+    return re.sub(r"[-+]?\bnan\b ?%?", "", kept).strip()
 
 
 def skill(record: Mapping[str, Any]) -> Table:

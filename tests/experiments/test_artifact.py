@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from preflare.report import published, section
 from preflare.sun.observation import Label
 from tests.conftest import MakeShard, _quiet_hydra
 
@@ -75,7 +76,13 @@ def test_from_shards_to_findings(
     flares(tmp_path / "sources", make_shard)
     assert command("shards=sources", "output=out", *TINY) == 0
     said = capsys.readouterr().out
-    assert "plateau: accuracy" in said and "Findings: out/findings.md" in said
+    assert "Where maps of plateau point" in said and "Figures and tables: out" in said
+    record = section.read(tmp_path / "out")
+    drawn = {plot["name"]: plot["figures"] for plot in record["plots"]}
+    assert drawn == {"plateau_training": ["6"], "plateau_maps": ["7", "9"], "artifact": []}
+    keys = {claim["key"] for claim in record["claims"]}
+    assert keys == {key for key in published.CLAIMS if key.startswith("artifact_")}
+    assert len([claim for claim in record["claims"] if claim["key"] == "artifact_maps"]) == 4
     with (tmp_path / "out/artifact.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["artifact"] for row in rows} == {"plateau"}
@@ -86,7 +93,7 @@ def test_from_shards_to_findings(
     assert "the simulated Sun" in page and "torch" in page and "max_epochs: 2" in page
     source = json.loads((tmp_path / "out/plateau/members/seed-0/run.json").read_text())
     assert source["config"]["callbacks"]["_target_"].endswith("WeightAveraging") and len(source["data"]) == 8
-    for picture in ("artifact.png", "plateau/training.png", "plateau/maps.png"):
+    for picture in ("artifact.png", "plateau_training.png", "plateau_maps.png"):
         assert (tmp_path / "out" / picture).read_bytes().startswith(b"\x89PNG")
 
 
@@ -128,6 +135,7 @@ def test_the_same_command_again_keeps_the_networks(command: Command, tmp_path: P
     assert command("shards=sources", "output=out", *TINY) == 0
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.ckpt")}
     before = (tmp_path / "out/artifact.csv").read_bytes()
+    (tmp_path / "out/section.json").unlink()
     (tmp_path / "out/artifact.csv").unlink()
     assert len(kept) > 8 and command("shards=sources", "output=out", *TINY) == 0
     assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.ckpt")}

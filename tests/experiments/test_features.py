@@ -37,7 +37,11 @@ def test_the_section_says_what_high_scores_look_like(sweep: Path, tmp_path: Path
     assert says["triplet"][2] == "0.100"  # three above three: one order of twenty, on either side
     assert says["triplet"][3:] == ["", "", ""]  # too few rasters to say when, and nothing planted
     assert "Of 174 clean PF spectra 174, in 3 of 3 observations" in record["lead"]
-    assert [claim["verdict"] for claim in record["claims"]][1:] == ["needs the real data"] * 2
+    flows, high, *others = record["claims"]
+    assert [claim["verdict"] for claim in others] == ["needs the real data"] * 2
+    assert "triplet emission 100% against 89%;" in high["found"]
+    assert "single peak 95% against 95% (no more)" in high["found"]
+    assert high["verdict"] == "method does not recover the planted truth"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """The driver of the study: steps in turn, what failed is told, the report shows what is finished."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from omegaconf import OmegaConf
 
+from preflare.report import steps as steps_file
 from preflare.sun.observation import Label
 
 MakeShard = Callable[..., Path]
@@ -29,7 +31,10 @@ def steps(tmp_path: Path, *names: str) -> str:
     made = []
     for name in names:
         script = tmp_path / ("bad.py" if name == "broken" else "good.py")
-        made.append(f"{{name: {name}, script: {script}, arguments: [{tmp_path / 'out' / name}], minutes: 1}}")
+        needs = "[broken]" if name == "needy" else "[needy]" if name == "needier" else "[]"
+        made.append(
+            f"{{name: {name}, script: {script}, arguments: [{tmp_path / 'out' / name}], minutes: 1, needs: {needs}}}"
+        )
     return f"steps=[{', '.join(made)}]"
 
 
@@ -54,6 +59,33 @@ def test_a_step_that_fails_does_not_end_the_others(
     page = (tmp_path / "out" / "report" / "index.html").read_text()
     assert "Title of second" in page
     assert "broken failed" in page
+
+
+def test_what_needs_a_step_that_failed_is_not_tried(
+    verb: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = steps(tmp_path, "first", "broken", "needy", "needier")
+    assert verb("experiments/paper", made, f"output={tmp_path / 'out'}") == 1
+    told = capfd.readouterr().out
+    assert "needy was not done because broken failed." in told
+    assert "needier was not done because needy failed." in told
+    assert not (tmp_path / "out" / "needy").exists()
+    assert "needy was not done" in (tmp_path / "out" / "report" / "index.html").read_text()
+
+
+def test_the_report_says_what_every_step_took(verb: Callable[..., int], tmp_path: Path) -> None:
+    made, output = steps(tmp_path, "first", "second"), tmp_path / "out"
+    assert verb("experiments/paper", made, f"output={output}") == 0
+    spent = steps_file.read(output)
+    assert list(spent) == ["first", "second"] and all(one.done and one.seconds > 0 for one in spent.values())
+    page = (output / "report" / "index.html").read_text()
+    assert "<th>step</th><th>budget (min)</th><th>spent (min)</th>" in page
+    assert "<td>all</td><td>2</td>" in page
+    # Done again in no time, it keeps what it took.
+    longer = replace(spent["first"], seconds=90.0)
+    steps_file.note(output, "first", longer)
+    assert verb("experiments/paper", made, f"output={output}", "only=first") == 0
+    assert steps_file.read(output)["first"].seconds == 90
 
 
 def test_only_some(verb: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -81,3 +113,11 @@ def test_the_shipped_steps_are_scripts_that_are_there(load_verb: Callable[[str],
     assert len({step.name for step in steps}) == len(steps)
     assert all((module.ROOT / step.script).is_file() for step in steps)
     assert sum(step.minutes for step in steps) <= 45
+    # A step reads what earlier ones made: all that it names, by the folders in its arguments.
+    before: list[str] = []
+    for step in steps:
+        arguments = "|".join(OmegaConf.to_container(step.arguments, resolve=False))
+        assert set(step.get("needs", [])) <= set(before), step.name
+        read = {name for name in before if f"output}}/{name}" in arguments and name != step.name}
+        assert read <= set(step.get("needs", [])), step.name
+        before.append(step.name)

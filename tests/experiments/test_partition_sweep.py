@@ -1,5 +1,6 @@
 """The partition sweep on toy runs: every split is there, the chosen one is saved, what is missing is said."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,9 +44,16 @@ def test_every_split_and_every_observation_is_told(
     observations = [row[0] for row in record["tables"]["Leave-one-out"]["rows"]]
     assert len(observations) == 6
     assert {name[:2] for name in observations} == {"AR", "PF"}
-    assert [plot["name"] for plot in record["plots"]] == ["skill", "curves", "leave_one_out"]
+    assert [plot["name"] for plot in record["plots"]] == [
+        "skill",
+        "best_epochs",
+        "curves",
+        "leave_one_out",
+        "test_side",
+    ]
     assert all((tmp_path / "x" / f"{plot['name']}.pdf").is_file() for plot in record["plots"])
     assert {claim["verdict"] for claim in record["claims"]} == {"needs the real data"}
+    assert record["command"] == shlex.join(["python", "experiments/partition_sweep.py", *arguments])
     assert "Partition sweep" in capsys.readouterr().out
 
 

@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
-from rich.console import Console
 
 from preflare.explain.localisation import Curve
 from preflare.report.artifact import Study, best_map, claim, rows, table, text
@@ -99,7 +97,8 @@ def test_the_map_that_hits_most_is_best_and_of_equals_the_one_with_more_inside()
     assert best_map(study(curve([0.0] * 4, [0.0, 0.05, 0.5, 0.5]))) == "gradcam"
 
 
-def test_the_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    Console(width=80).print(table(study(GOOD)))
-    shown = capsys.readouterr().out
-    assert "expected_gradients" in shown and "…" not in shown and "5 of 5 reach 99%" in shown
+def test_the_table_has_one_and_all_beside_chance() -> None:
+    made = table(study(GOOD))
+    assert all(len(row) == len(made.head) for row in made.rows)
+    assert made.head[1] == "hit, 1" and made.head[3] == "chance"
+    assert [row[0] for row in made.rows] == [name.replace("_", " ") for name in study(GOOD).found["members"]]

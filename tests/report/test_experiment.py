@@ -7,7 +7,7 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from preflare.report import section
+from preflare.report import experiment, section
 from preflare.report.experiment import conclude
 from preflare.report.section import Claim, Section, Verdict
 from preflare.report.tables import Table
@@ -27,7 +27,10 @@ MADE = Section(
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DictConfig:
-    job = SimpleNamespace(job=SimpleNamespace(name="x"), overrides=SimpleNamespace(task=["only=[a,b]"]))
+    job = SimpleNamespace(job=SimpleNamespace(config_name="x"), overrides=SimpleNamespace(task=["only=[a,b]"]))
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "x.py").write_text("1")
+    monkeypatch.setattr(experiment, "CONF", tmp_path / "conf")
     monkeypatch.setattr(HydraConfig, "get", staticmethod(lambda: job))
     return OmegaConf.create({"output": str(tmp_path / "x"), "level": 3})
 
@@ -60,3 +63,30 @@ def test_nothing_is_made_twice(config: DictConfig, capsys: pytest.CaptureFixture
     config.level = 4
     conclude(config, {"shard": "other"}, make)
     assert len(made) == 3
+
+
+def test_what_older_code_made_is_made_again(config: DictConfig, tmp_path: Path) -> None:
+    made = []
+
+    def make() -> Section:
+        made.append(1)
+        return MADE
+
+    script = tmp_path / "experiments" / "x.py"
+    first = conclude(config, {}, make)
+    assert section.read(first.parent)["code"] == experiment.digest(script)
+    script.write_text("2")
+    conclude(config, {}, make)
+    conclude(config, {}, make)
+    assert len(made) == 2
+
+
+def test_the_digest_of_the_code_is_of_every_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "room").mkdir()
+    for name in ("script.py", "room/one.py"):
+        (tmp_path / name).write_text("1")
+    monkeypatch.setattr(experiment, "PACKAGE", tmp_path / "room")
+    before = experiment.digest(tmp_path / "script.py")
+    assert experiment.digest(tmp_path / "script.py") == before
+    (tmp_path / "room" / "one.py").rename(tmp_path / "room" / "two.py")
+    assert experiment.digest(tmp_path / "script.py") != before

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
+from preflare import run
+from preflare.errors import ShardError
 from preflare.explain.cube import Cube
 from preflare.report import explained
-from preflare.report.held_out import Called, call, tss, tss_interval, without_each
+from preflare.report.held_out import Called, call, rescore, tss, tss_interval, without_each
 from preflare.sun.observation import Label
 
 CALLED = [
@@ -56,3 +58,16 @@ def test_only_the_window_counts(
     (one,) = explained.open_all(tmp_path / "cubes", tmp_path / "shards")
     found = call(one)
     assert (found.spectra, found.called) == (59, 20)
+
+
+def test_what_is_rescored_has_the_skill_that_the_run_recorded(toy_run: Path) -> None:
+    done = run.read(toy_run)
+    ((*called,),) = rescore([done], toy_run.parent / "shards")
+    assert {one.name: one.spectra for one in called} == done.record["partition"]["sides"]["test"]
+    assert tss(called) == pytest.approx(done.record["metrics"]["test"]["tss"])
+
+
+def test_other_shards_are_not_rescored(own_run: Path, make_shard: Callable[..., Path]) -> None:
+    make_shard(own_run.parent / "shards", Label.PF, 7)
+    with pytest.raises(ShardError, match="not those that"):
+        rescore([run.read(own_run)], own_run.parent / "shards")

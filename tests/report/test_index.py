@@ -19,12 +19,13 @@ def make(folder: Path, name: str) -> Path:
         paper="Fig. 1",
         lead="5 < 6.",
         origin="simulation",
-        plots=[Plot("one", "One", "Found: 3.", Figure(figsize=(3, 2)))],
+        plots=[Plot("one", "One", "Found: 3.", Figure(figsize=(3, 2)), ("1",))],
         tables={"Numbers": Table(("a", "b"), (("1", "2"),))},
         claims=[Claim("Fig. 1", "All is well.", "3 of 4", "4 of 4", Verdict.DOES_NOT)],
         gallery=[Item("first", {"label": "PF", "kind": 'a "b"'}, b"png"), Item("second", {"label": "AR"}, b"png")],
     )
-    section.write(made, Trace(f"python experiments/{name}.py", {"a": 1}, {f"shard {name}": "abc"}, 90), folder / name)
+    trace = Trace(f"python experiments/{name}.py", {"a": 1}, {f"shard {name}": "abc"}, 90, "c0de")
+    section.write(made, trace, folder / name)
     return folder / name
 
 
@@ -38,7 +39,11 @@ def test_every_link_leads_to_a_file(tmp_path: Path) -> None:
         links = re.findall(r'(?:src|href)="([^"]+)"', page.read_text())
         assert len(links) > 2
         assert not any(link.startswith("http") for link in links)
-        assert all((path.parent / link).is_file() for link in links if not link.startswith("data:"))
+        for link in (link for link in links if not link.startswith("data:")):
+            target, _, place = link.partition("#")
+            assert (path.parent / target).is_file()
+            assert not place or f'id="{place}"' in (path.parent / target).read_text()
+    assert "first.html#one" in path.read_text()
 
 
 def test_it_says_what_was_found_and_from_what(tmp_path: Path) -> None:
@@ -50,7 +55,10 @@ def test_it_says_what_was_found_and_from_what(tmp_path: Path) -> None:
     assert "method does not recover the planted truth" in text
     assert "python experiments/first.py" in text
     assert "shard first" in text
-    assert "1.5 min" in text
+    assert "<td>1.5</td>" in text
+    # Every figure of the paper has a row, drawn or not.
+    assert text.count("<td>Fig. ") == 23
+    assert "not in this report" in text
 
 
 def test_the_gallery_can_be_filtered_by_every_fact(tmp_path: Path) -> None:

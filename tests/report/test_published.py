@@ -21,3 +21,16 @@ def test_the_swarm_has_its_mean_and_range() -> None:
 
 def test_four_in_five_slits_are_aligned() -> None:
     assert round(100 * published.SLITS_ALIGNED / published.SLITS) == 78
+
+
+def test_the_best_epochs_have_the_quartiles_of_their_box() -> None:
+    assert len(published.BEST_EPOCHS) == len(published.SPLITS)
+    assert np.quantile(published.BEST_EPOCHS, [0.25, 0.5, 0.75]).tolist() == [1, 12, 17]
+    assert published.SPLIT_EPOCH in published.BEST_EPOCHS
+
+
+def test_every_figure_is_known_and_bears_out_claims_that_are() -> None:
+    numbers = [str(number) for number in range(1, 19)] + ["A.1", "A.2", "C.1", "D.1", "D.2"]
+    assert list(published.FIGURES) == numbers
+    borne_out = {claim for figure in published.FIGURES.values() for claim in figure.claims}
+    assert borne_out < set(published.CLAIMS)

@@ -10,7 +10,7 @@ from preflare.report import section
 from preflare.report.section import Claim, Item, Plot, Section, Trace, Verdict, judge_real, remark
 from preflare.report.tables import Table
 
-TRACE = Trace("python experiments/x.py", {"a": 1, "b": [1, 2]}, {"shard": "abc"}, 3.5)
+TRACE = Trace("python experiments/x.py", {"a": 1, "b": [1, 2]}, {"shard": "abc"}, 3.5, "c0de")
 
 
 def make(origin: str = "simulation", verdict: Verdict = Verdict.RECOVERS) -> Section:
@@ -20,7 +20,7 @@ def make(origin: str = "simulation", verdict: Verdict = Verdict.RECOVERS) -> Sec
         paper="Fig. 1",
         lead="It is so.",
         origin=origin,
-        plots=[Plot("one", "One", "What was found: 3.", Figure(figsize=(3, 2)))],
+        plots=[Plot("one", "One", "What was found: 3.", Figure(figsize=(3, 2)), ("1",))],
         tables={"Numbers": Table(("a", "b"), (("1", "2"),))},
         claims=[Claim("Fig. 1", "All is well.", "3 of 4", "4 of 4", verdict)],
         warnings=["Mind the gap."],
@@ -33,7 +33,9 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
 
     record = section.read(tmp_path / "x")
     assert path == tmp_path / "x" / "section.json"
-    assert record["plots"] == [{"name": "one", "title": "One", "caption": "What was found: 3.", "width": 288}]
+    assert record["plots"] == [
+        {"name": "one", "title": "One", "caption": "What was found: 3.", "width": 288, "figures": ["1"]}
+    ]
     assert (tmp_path / "x" / "one.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "x" / "one.pdf").read_bytes().startswith(b"%PDF")
     assert record["tables"] == {"Numbers": {"head": ["a", "b"], "rows": [["1", "2"]]}}
@@ -43,12 +45,13 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_the_same_is_known_again_and_another_is_not(tmp_path: Path) -> None:
-    assert not section.is_same(tmp_path, TRACE.config, TRACE.inputs)
+    assert not section.is_same(tmp_path, TRACE.config, TRACE.inputs, "c0de")
     section.write(make(), TRACE, tmp_path)
 
-    assert section.is_same(tmp_path, {"a": 1, "b": (1, 2)}, {"shard": "abc"})
-    assert not section.is_same(tmp_path, {"a": 2, "b": [1, 2]}, {"shard": "abc"})
-    assert not section.is_same(tmp_path, TRACE.config, {"shard": "other"})
+    assert section.is_same(tmp_path, {"a": 1, "b": (1, 2)}, {"shard": "abc"}, "c0de")
+    assert not section.is_same(tmp_path, {"a": 2, "b": [1, 2]}, {"shard": "abc"}, "c0de")
+    assert not section.is_same(tmp_path, TRACE.config, {"shard": "other"}, "c0de")
+    assert not section.is_same(tmp_path, TRACE.config, TRACE.inputs, "other")
 
 
 def test_a_section_that_fails_on_the_way_is_not_finished(tmp_path: Path) -> None:
@@ -70,6 +73,21 @@ def test_nothing_simulated_is_reproduced() -> None:
     make("level2", Verdict.REPRODUCED)
     with pytest.raises(ValueError, match="cannot be reproduced from shards of origin simulation"):
         make("simulation", Verdict.REPRODUCED)
+
+
+def test_what_the_paper_lacks_is_not_answered() -> None:
+    figure = Plot("one", "One", "", Figure(), ("19",))
+    with pytest.raises(ValueError, match="'19'"):
+        Section("x", "X", "Fig. 19", "", "simulation", [figure], {}, [])
+    claim = Claim("Fig. 1", "All is well.", "", "", Verdict.RECOVERS, "wellness")
+    with pytest.raises(ValueError, match="wellness"):
+        Section("x", "X", "Fig. 1", "", "simulation", [], {}, [claim])
+
+
+def test_what_is_not_defined_is_left_empty(tmp_path: Path) -> None:
+    table = Table(("a", "b"), (("PF", "nan%"), ("AR", "0.29 [nan, nan]")))
+    section.write(Section("x", "X", "Fig. 1", "", "simulation", [], {"Numbers": table}, []), TRACE, tmp_path)
+    assert section.read(tmp_path)["tables"]["Numbers"]["rows"] == [["PF", ""], ["AR", "0.29"]]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": "x"}'])

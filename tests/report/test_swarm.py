@@ -35,6 +35,13 @@ def test_what_is_no_swarm_is_refused(partitions: tuple[int, ...], said: str) -> 
         swarm.skill([run(seed, one, 0.5) for seed, one in enumerate(partitions)])  # type: ignore[misc]
 
 
+def test_a_loss_rises_after_an_epoch() -> None:
+    falling, rising = np.linspace(2, 1, 100), np.concatenate([np.full(60, 1.0), np.full(40, 1.5)])
+    found = swarm.rises([falling, rising], 50)
+    assert found[0] < 0
+    assert found[1] == pytest.approx(0.5)
+
+
 def test_the_mean_of_few_misses_that_of_all() -> None:
     said = np.random.default_rng(0).normal(size=(4, 5, 6))
     order = [2, 0, 3, 1]

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from preflare import run
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.summary import Summary
@@ -67,3 +69,20 @@ def test_the_spread_of_a_sweep_and_its_members(toy_run: Path) -> None:
     assert len(table.rows) == 2 and set(map(len, table.rows)) == {len(table.head)}
     assert table.rows[1][0] == toy_run.name and table.rows[1][3] == "0.500"
     assert dict(tables.facts(by).rows)["members"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("nan", ""),
+        ("nan%", ""),
+        ("-nan", ""),
+        ("nan [nan, nan]", ""),
+        ("0.29 [nan, 0.4]", "0.29"),
+        ("3 (nan to nan)", "3"),
+        ("0.5 [0.1, 0.9]", "0.5 [0.1, 0.9]"),
+        ("Nanjing, nano", "Nanjing, nano"),
+    ],
+)
+def test_a_number_that_is_not_defined_is_left_out(cell: str, text: str) -> None:
+    assert tables.shown(cell) == text
