@@ -31,7 +31,7 @@ from torch import nn
 
 from preflare import run
 from preflare.checks import check_integer, check_number, check_path
-from preflare.command import CONF, Job, verb
+from preflare.command import CONF, Drawn, Job, verb
 from preflare.data.datamodule import FlareDataModule
 from preflare.data.shard import open_all
 from preflare.errors import ConfigError
@@ -69,7 +69,7 @@ REMARKS = {"simulation": "the simulated Sun", "level2": "IRIS"}
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/artifact.yaml; any other is refused."""
 
     shards: str = MISSING

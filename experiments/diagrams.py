@@ -19,7 +19,7 @@ from omegaconf import MISSING, DictConfig
 from torch import Tensor, nn
 
 from preflare.checks import check_integer
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.data.shard import Shard
 from preflare.errors import RunError
 from preflare.explain import ensemble
@@ -57,7 +57,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/diagrams.yaml; any other is refused."""
 
     sweep: str = MISSING

@@ -21,7 +21,7 @@ from omegaconf import MISSING, DictConfig
 from scipy.stats import fisher_exact
 
 from preflare.checks import check_number
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.data.shard import open_all
 from preflare.errors import RunError, ShardError
 from preflare.explain import ensemble
@@ -58,7 +58,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/forecast.yaml; any other is refused."""
 
     run: str = MISSING

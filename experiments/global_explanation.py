@@ -15,7 +15,7 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice, check_number
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import ConfigError, RunError
 from preflare.figures import global_histogram, kinds
 from preflare.report import explained, sample
@@ -44,7 +44,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/global_explanation.yaml; any other is refused."""
 
     sweep: str = MISSING

@@ -15,7 +15,7 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.figures import density, style
 from preflare.figures.density import Through
@@ -47,7 +47,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/intensity.yaml; any other is refused."""
 
     sweep: str = MISSING

@@ -15,7 +15,7 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare import run
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.figures import distribution, learning_curves, left_out
 from preflare.model.sweep import collect
@@ -37,7 +37,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/partition_sweep.yaml; any other is refused."""
 
     sweep: str = MISSING

@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 from scipy import stats
 
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.explain import ensemble
 from preflare.explain.summary import summarise
@@ -42,7 +42,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/saliency.yaml; any other is refused."""
 
     sweep: str = MISSING

@@ -14,7 +14,7 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_number
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.figures import alignment as alignment_figure
 from preflare.figures import slit as slit_figure
@@ -46,7 +46,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/slits.yaml; any other is refused."""
 
     sweep: str = MISSING

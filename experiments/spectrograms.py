@@ -13,7 +13,7 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_integer
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.figures import spectra as spectra_figure
 from preflare.figures import spectrogram as figure
@@ -42,7 +42,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/spectrograms.yaml; any other is refused."""
 
     sweep: str = MISSING

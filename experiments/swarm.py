@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_integer
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.explain import ensemble, representatives
 from preflare.explain.activation_maps import MAPS
@@ -52,7 +52,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/swarm.yaml; any other is refused."""
 
     sweep: str = MISSING

@@ -15,7 +15,7 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice, check_number
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.figures import style
 from preflare.figures import timelines as timelines_figure
 from preflare.figures import trends as trends_figure
@@ -42,7 +42,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/timelines.yaml; any other is refused."""
 
     sweep: str = MISSING
