@@ -350,9 +350,10 @@ def _drawn(
     """The same spectrum (1, wavelength) in each row; every map is divided by its own largest size."""
     kinds = next(iter(rows.values()))
     scaled = {kind: np.concatenate([_scaled(row[kind]) for row in rows.values()]) for kind in kinds}
-    marks = {**line.cores, "artefact": float(line.wavelength[target.inside[0]].mean())}
+    place = {"artefact": float(line.wavelength[target.inside[0]].mean())}
     repeated = one.numpy().repeat(len(rows), axis=0)
-    return spectra.draw(line.wavelength, repeated, scaled, dict.fromkeys(kinds, 1.0), list(rows), marks, remark)
+    limits = dict.fromkeys(kinds, 1.0)
+    return spectra.draw(line.wavelength, repeated, scaled, limits, list(rows), line.cores, place, remark)
 
 
 def _scaled(maps: np.ndarray) -> np.ndarray:

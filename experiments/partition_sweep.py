@@ -23,6 +23,7 @@ from preflare.model.tables import number
 from preflare.report import explained, published
 from preflare.report.experiment import conclude
 from preflare.report.held_out import Called, call, tss, tss_interval, without_each
+from preflare.report.names import short
 from preflare.report.section import Claim, Plot, Section, judge_real, remark
 from preflare.report.splits import DEAD, Splits, quartiles
 from preflare.report.tables import Table
@@ -117,13 +118,14 @@ def make(splits: Splits, place: int, held_out: dict[str, Sequence[Called]]) -> S
             "curves",
             "Learning curves",
             f"All splits; red: partition {splits.seeds[place]}. The {side} side chooses the epoch: the best one is "
-            f"{number(float(np.median(splits.best_epoch)))} in the median (from 0).",
+            f"{np.median(splits.best_epoch):g} in the median (from 0).",
             learning_curves.draw(
                 [np.array([row["train/loss"] for row in one.history]) for one in splits.runs],
                 [np.array([row[f"{side}/loss"] for row in one.history]) for one in splits.runs],
                 place,
                 side,
                 note,
+                f"partition {splits.seeds[place]}",
             ),
         ),
     ]
@@ -196,7 +198,7 @@ def _left_out_plot(title: str, called: Sequence[Called], note: str) -> Plot:
         f"(95% interval over observations {low:.2f} to {high:.2f}). Left, the share of an observation's spectra called "
         "right; right, TSS without it.",
         left_out.draw(
-            [one.name for one in called],
+            short([one.name for one in called]),
             np.array([one.correct for one in called]),
             np.array(without_each(called)),
             whole,

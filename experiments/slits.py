@@ -24,6 +24,7 @@ from preflare.report import alignment, explained, published, slits
 from preflare.report.alignment import ATTRIBUTION, BEYOND, INTENSITY, PLANTED, Alignment, Pair
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
+from preflare.report.names import brief, short
 from preflare.report.resampling import interval
 from preflare.report.section import Claim, Item, Plot, Section, Verdict, remark
 from preflare.report.slits import Slit
@@ -112,7 +113,7 @@ def make(them: Sequence[Explained], line: Line, tolerance: float) -> Section:
             "The mean of an attribution over wavelength says no more than the network's answer: by completeness it is "
             f"the log-odds less their mean over baselines, over the number of wavelengths (correlation {far:.3f} or "
             "more in every observation). So every scored spectrum has one here, explained or not.",
-            "Overexposed spectra count as the brightest of their observation. They have no score: grey in the maps.",
+            "Overexposed spectra count as the brightest of their observation. They have no score: hatched in the maps.",
         ],
         gallery=_gallery(everything, tolerance, limit),
     )
@@ -137,15 +138,17 @@ def mapped(seen: Seen, slit: Slit) -> Map:
     kept = slit.before | slit.flare
     count = np.isfinite(slit.score).sum(axis=1)
     score = np.divide(np.nansum(slit.score, axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
+    light = slit.intensity[kept]
     profile, away, along = alignment.mean_before(slit.attribution, slit), alignment.from_flare(slit), slit.along
     return Map(
-        title=f"{slit.name}, step {slit.step}",
+        title=f"{brief(slit.name)}, step {slit.step}",
         minutes=slit.minutes[kept],
         along=along,
-        intensity=slit.intensity[kept],
+        intensity=light,
         attribution=slit.attribution[kept],
         own_intensity=slits.each_side(slit.intensity, slit)[kept],
         own_attribution=slits.each_side(slit.attribution, slit)[kept],
+        light=ends(light),
         score=score[kept],
         xrays=seen.xrays,
         onset=bool(slit.flare.any()),
@@ -153,6 +156,13 @@ def mapped(seen: Seen, slit: Slit) -> Map:
         flare=np.nan if away is None else float(along[int(np.argmin(away))]),
         footpoint=np.nan if slit.footpoint is None else float(along[int(np.argmin(slit.footpoint))]),
     )
+
+
+def ends(light: np.ndarray) -> tuple[float, float]:
+    """Intensities at the ends of a scale: nearly the least and the most there are above zero."""
+    known = light[np.isfinite(light) & (light > 0)]
+    low, high = np.quantile(known, [0.02, 0.995]) if known.size else (1.0, 1.0)
+    return (float(low), float(high)) if high > low else (1.0, 10.0)
 
 
 def is_aligned(slit: Slit, tolerance: float) -> bool | None:
@@ -206,9 +216,8 @@ def _maps(everything: Sequence[Seen], tolerance: float, limit: float, note: str)
 
 
 def _caption(slit: Slit, one: Map) -> str:
-    text = (
-        f"{one.title}: intensity with the GOES curve above, mean attribution with the mean score below. Left as in the "
-        "paper, each side of the onset on its own scale; right on one scale"
+    text = f"{one.title}: intensity with the GOES curve above, mean attribution with the mean score below" + (
+        ". Left as in the paper, each side of the onset on its own scale; right on one scale" * one.onset
     )
     sides = [values[np.isfinite(values)] for values in (slit.attribution[slit.before], slit.attribution[slit.flare])]
     if all(len(values) for values in sides):
@@ -222,7 +231,7 @@ def _caption(slit: Slit, one: Map) -> str:
             f"at {one.flare:.0f}"
         )
     if np.isfinite(one.footpoint):
-        text += f". Dotted green: the pixel nearest to the footpoint that was put in, at {one.footpoint:.0f}"
+        text += f". Dashed: the pixel nearest to the footpoint that was put in, at {one.footpoint:.0f}"
     return f"{text}."
 
 
@@ -236,7 +245,7 @@ def _alignment(
     shares = {name: alignment.shares([one.pairs[name] for one in pf], tolerance) for name in predictors}
     order = np.argsort(-shares[ATTRIBUTION][0], kind="stable")
     drawn = alignment_figure.draw(
-        [pf[place].one.name for place in order],
+        short([pf[place].one.name for place in order]),
         {name: mine[0][order] for name, mine in shares.items()},
         shares[ATTRIBUTION][1][order],
         TOLERANCES,

@@ -23,6 +23,7 @@ from preflare.report import explained, kinds, spectrograms
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.kinds import Kinds, Sample
+from preflare.report.names import brief
 from preflare.report.section import Claim, Item, Plot, Section, Verdict, remark
 from preflare.report.spectrograms import Spectrogram
 from preflare.report.tables import Table
@@ -102,7 +103,7 @@ def make(them: Sequence[Explained], line: Line, most: int, groups: int) -> Secti
             "Spectrograms shown": _shown_table(shown, chosen, [names[place] for place in shown]),
         },
         claims=_claims(found, samples, origin),
-        warnings=["Only a sample of the spectra was explained: the rest of a spectrogram stays white."]
+        warnings=["Only a sample of the spectra was explained: the rest of a spectrogram is hatched."]
         if partly
         else [],
         gallery=_gallery(made, names, line, limit),
@@ -148,7 +149,13 @@ def planted(one: Spectrogram) -> str:
 
 def _panel(one: Spectrogram, title: str, arrow: bool) -> Panel:
     minute = one.minutes[one.highest] if arrow and one.highest >= 0 else np.nan
-    return Panel(title, one.minutes, one.spectra, one.attribution, one.score, float(minute))
+    onset = one.place.one.label is not Label.AR
+    return Panel(title, one.minutes, one.spectra, one.attribution, one.score, float(minute), onset)
+
+
+def named(one: Spectrogram) -> str:
+    """Its title as a figure has room for it."""
+    return one.place.title.replace(one.place.one.name, brief(one.place.one.name))
 
 
 def _marks(line: Line) -> dict[str, float]:
@@ -158,7 +165,7 @@ def _marks(line: Line) -> dict[str, float]:
 
 def _spectrograms(chosen: Sequence[Spectrogram], names: Sequence[str], line: Line, limit: float, note: str) -> Plot:
     letters = "ABCDEFGH"
-    panels = [_panel(one, f"{letters[place]}: {one.place.title}", arrow=True) for place, one in enumerate(chosen)]
+    panels = [_panel(one, f"{letters[place]}: {named(one)}", arrow=True) for place, one in enumerate(chosen)]
     told = "; ".join(
         f"{letters[place]} attributed at {name}, mean score {one.place.score:.2f}"
         + (f" (put in: {planted(one)})" if one.kind is not None else "")
@@ -187,10 +194,11 @@ def _singles(chosen: Sequence[Spectrogram], line: Line, limit: float, note: str)
         rows,
         {"expected gradients": limit},
         [
-            f"{letter}: {one.minutes[one.highest]:.1f} min, score {one.score[one.highest]:.3f}"
+            f"{letter}: {named(one)},\n{one.minutes[one.highest]:.1f} min, score {one.score[one.highest]:.3f}"
             for letter, one in zip("ABCDEFGH", there, strict=False)
         ],
-        {**line.cores, **line.features},
+        line.cores,
+        line.features,
         note,
     )
     highest = [f"{line.wavelength[int(np.argmax(one.attribution[one.highest]))]:.2f} Å" for one in there]

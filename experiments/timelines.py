@@ -16,13 +16,13 @@ from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice, check_number
 from preflare.command import Drawn, verb
-from preflare.figures import style
 from preflare.figures import timelines as timelines_figure
 from preflare.figures import trends as trends_figure
 from preflare.figures.timelines import Rows
 from preflare.report import explained, published, timelines
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
+from preflare.report.names import short
 from preflare.report.section import Claim, Plot, Section, judge, remark
 from preflare.report.tables import Table
 from preflare.report.timelines import AVERAGES, Timeline
@@ -31,7 +31,8 @@ from preflare.sun.line import Line
 from preflare.sun.observation import Label
 
 WINDOWS = (25, 60)
-COLOURS = {Label.AR: style.BLUE, Label.PF: style.RED}
+# Class -> what its minutes count to.
+ENDS = {"PF": "the onset", "AR": "the end of the window"}
 
 
 @dataclass
@@ -92,7 +93,7 @@ def make(them: Sequence[Explained], line: Line, average: str, window: float) -> 
         f"called rising at most {timelines.CHANCE:.0%} by chance), of {int((~pf).sum())} AR {int(rise[~pf].sum())}. "
         f"PF rise more than AR: mean tau higher by {gap:.2f}, p = {p:.3f} by permutation.",
         origin=origin,
-        plots=[_heat(ways, trends, rise, window, note), _slopes(ways, trends, rise, note)],
+        plots=[_heat(ways, trends, rise, strong, window, note), _slopes(ways, trends, rise, note)],
         tables={
             "Observations": _observations(ways, trends, rise, strong, far, truth),
             "Averages and windows": _variants(them, line),
@@ -117,24 +118,40 @@ def planted(them: Sequence[Explained]) -> np.ndarray | None:
     return np.array([one.label is Label.PF and one.shard.header.settings["rising"] == 1 for one in them])
 
 
-def _heat(ways: Sequence[Timeline], trends: Sequence[Trend], rise: np.ndarray, window: float, note: str) -> Plot:
+def _beside(one: Timeline, strong: bool) -> list[str]:
+    """What is told of an observation beside its row."""
+    return [one.flare_class or "flare", "strong" if strong else "weak"] if one.label is Label.PF else []
+
+
+def _heat(
+    ways: Sequence[Timeline],
+    trends: Sequence[Trend],
+    rise: np.ndarray,
+    strong: np.ndarray,
+    window: float,
+    note: str,
+) -> Plot:
     minutes = np.arange(-60 * window, 0) / 60
     classes = {}
     for label in (Label.PF, Label.AR):
         places = [place for place, one in enumerate(ways) if one.label is label]
         places.sort(key=lambda place: -np.nan_to_num(trends[place].tau, nan=-2.0))
+        scores = np.array([timelines.on_grid(ways[place], minutes) for place in places])
         classes[label.name] = Rows(
-            [ways[place].name for place in places],
-            np.array([timelines.on_grid(ways[place], minutes) for place in places]),
+            short([ways[place].name for place in places]),
+            scores,
+            timelines.over_own_maximum(scores),
             rise[places],
+            [", ".join(_beside(ways[place], bool(strong[place]))) for place in places],
         )
     return Plot(
         "scores",
         "Scores on the way to the flare",
         "Mean score of whole rasters on a grid of one second, linear between rasters; rows ordered by Kendall's tau "
         "of the rasters, those that rise in bold. Left as in the paper: a row's own maximum makes quiet rows look as "
-        "bright as strong ones; right on one scale.",
-        timelines_figure.draw(classes, minutes, note),
+        "bright as strong ones; right on one scale, with the flare's class and the regime. Hatched: no "
+        "raster has a score.",
+        timelines_figure.draw(classes, minutes, ENDS, note),
     )
 
 
@@ -151,15 +168,16 @@ def _slopes(ways: Sequence[Timeline], trends: Sequence[Trend], rise: np.ndarray,
         "trends",
         "Slopes and their certainty",
         f"Theil-Sen slopes with 95% intervals (as if rasters were independent) and Kendall's tau; filled: rises, "
-        f"autocorrelation allowed for. The steepest is {ways[steep].name}: {trends[steep].slope:.4f} per minute.",
+        f"autocorrelation allowed for. A row without a point has too few rasters with a score. "
+        f"The steepest is {ways[steep].name}: {trends[steep].slope:.4f} per minute.",
         trends_figure.draw(
-            [ways[place].name for place in order],
+            short([ways[place].name for place in order]),
+            [ways[place].label.name for place in order],
             of("slope"),
             of("low"),
             of("high"),
             of("tau"),
             rise[order],
-            [COLOURS[ways[place].label] for place in order],
             note,
         ),
     )

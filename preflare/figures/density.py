@@ -34,7 +34,7 @@ def draw(
     "" for none.
     """
     with style.applied():
-        figure = Figure(figsize=(3.46, 3.3), layout="constrained")
+        figure = Figure(figsize=(style.COLUMN, 3.2), layout="constrained")
         axes = figure.subplots()
         inside = (x >= limits[0][0]) & (x <= limits[0][1]) & (y >= limits[1][0]) & (y <= limits[1][1])
         drawn = axes.hexbin(
@@ -49,12 +49,11 @@ def draw(
             axes.axvline(place, color=style.INK, linestyle="--", linewidth=1)
         axes.set_xlim(limits[0])
         axes.set_ylim(limits[1])
-        axes.set_xlabel(titles[0], fontsize=8.5)
-        axes.set_ylabel(titles[1], fontsize=8.5)
-        axes.tick_params(labelsize=8)
+        axes.set_xlabel(titles[0])
+        axes.set_ylabel(titles[1])
         figure.colorbar(drawn, ax=axes, label="spectra", shrink=0.8, pad=0.02)
         if any(line.label for line in lines):
-            figure.legend(loc="outside lower center", fontsize=7.5, ncols=1)
+            figure.legend(loc="outside lower center", ncols=1)
         if note:
             style.note(figure, note)
     return figure

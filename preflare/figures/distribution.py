@@ -21,8 +21,9 @@ def draw(
     limits: of the axis that all share. note: what the runs are, for the corner; "" for none.
     chosen: name -> the value of the run chosen, a red cross. label: of the axis.
     """
+    look = style.look()
     with style.applied():
-        figure = Figure(figsize=(1.6 + 1.6 * len(scores), 4.0), layout="constrained")
+        figure = Figure(figsize=(style.COLUMN if len(scores) <= 3 else style.PAGE, 2.8), layout="constrained")
         axes = figure.add_subplot()
         names = []
         for place, (name, values) in enumerate(scores.items()):
@@ -36,16 +37,16 @@ def draw(
                 whis=(0, 100),
                 showfliers=False,
                 patch_artist=True,
-                boxprops={"facecolor": "#e6e6e6", "edgecolor": style.GREY},
+                boxprops={"facecolor": style.BOX, "edgecolor": style.GREY},
                 whiskerprops={"color": style.GREY},
                 capprops={"color": style.GREY},
-                medianprops={"color": style.RED, "linewidth": 2},
+                medianprops={"color": look.red, "linewidth": style.BOLD},
             )
             # Neighbours in value lie apart: the golden ratio never repeats.
             aside = (np.arange(len(defined)) * 0.618034 % 1 - 0.5) * 0.4
-            axes.plot(place + aside, defined, "o", color=style.BLUE, markersize=4, alpha=0.7, linestyle="none")
+            axes.plot(place + aside, defined, "o", color=look.blue, markersize=3, alpha=0.7, linestyle="none")
             if chosen and name in chosen:
-                axes.plot(place, chosen[name], "X", color=style.RED, markeredgecolor="white", markersize=10, zorder=4)
+                axes.plot(place, chosen[name], "X", color=look.red, markeredgecolor="white", markersize=8, zorder=4)
         axes.axhline(0, color=style.GREY, linewidth=0.6, zorder=0)
         axes.set_xticks(range(len(names)), names)
         axes.set_ylim(*limits)

@@ -126,6 +126,8 @@ RC: dict[Any, Any] = {
 # km/s; the steps that an axis of velocities may have.
 LIGHT = 299_792.458
 STEPS = (500, 200, 100, 50, 20, 10)
+# Points that a number on it takes.
+NUMBER = 24.0
 
 _chosen = LOOKS["default"]
 
@@ -158,33 +160,31 @@ def rule(axes: Axes, wavelength: float) -> None:
     axes.axvline(wavelength, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
 
 
-def velocity(axes: Axes, cores: Mapping[str, float]) -> None:
-    """An axis above the wavelengths: Doppler velocities about each core, positive away from us.
+def velocity(axes: Axes, cores: Mapping[str, float]) -> float:
+    """An axis above of Doppler velocities about each core, positive away from us; none where there is no room for one.
 
-    cores: name -> Å, within the limits of the x axis, which must be set. Other names then go 12 points higher.
+    cores: name -> Å. The limits of the x axis must be set, the figure laid out. Returns its height in points.
     """
     low, high = axes.get_xlim()
     inside = sorted(core for core in cores.values() if low < core < high)
     if not inside:
-        return
-    # There is room for a number as far as half-way to the next core, and to the ends.
+        return 0.0
+    # There is room for numbers as far as half-way to the next core, and to the ends.
     around = [2 * low - inside[0], *inside, 2 * high - inside[-1]]
     reach = min(other - one for one, other in pairwise(around)) / 2 / inside[0] * LIGHT
     step = next((step for step in STEPS if step < 0.9 * reach), 0)
+    width = axes.bbox.width / axes.figure.dpi * 72
+    if step * inside[0] / LIGHT / (high - low) * width < NUMBER:
+        return 0.0
     above = axes.secondary_xaxis("top")
-    speeds = (-step, 0, step) if step else (0,)
     above.set_xticks(
-        [core * (1 + speed / LIGHT) for core in inside for speed in speeds],
-        [_speed(speed, speed == speeds[-1]) for _ in inside for speed in speeds],
+        [core * (1 + speed / LIGHT) for core in inside for speed in (-step, 0, step)],
+        [text for _ in inside for text in (f"\N{MINUS SIGN}{step}", "0", f"+{step} km/s")],
         fontsize=SMALL,
     )
     above.tick_params(length=2, pad=1, colors=QUIET)
     above.spines["top"].set(visible=True, color=GREY, linewidth=FINE)
-
-
-def _speed(value: int, last: bool) -> str:
-    sign = "\N{MINUS SIGN}" if value < 0 else "+" if value > 0 else ""
-    return f"{sign}{abs(value)}{' km/s' if last else ''}"
+    return 1.6 * SMALL
 
 
 def mark(axes: Axes, wavelengths: Mapping[str, float], above: float, size: float = SMALL) -> None:
