@@ -143,7 +143,7 @@ def _attribution(pf: Sample, found: Broken, method: str, note: str) -> Plot:
         "attribution",
         "Attribution against intensity",
         f"Mean attribution ({METHODS[method]}) of every explained PF spectrum; on each axis {SHOWN:.0%} are shown. "
-        "Dashed: the break, found by fit, with its 95% interval over observations (grey). Slopes "
+        "Dashed: the break, found by fit, with its 95% interval over observations (dotted). Slopes "
         f"{_slope(found.below)} below ({found.below.share:.0%} of the spectra) and {_slope(found.above)} above.",
         density.draw(
             x,

@@ -20,10 +20,10 @@ from preflare.errors import RunError
 from preflare.figures import distribution, learning_curves, left_out
 from preflare.model.sweep import collect
 from preflare.model.tables import number
+from preflare.names import short
 from preflare.report import explained, published
 from preflare.report.experiment import conclude
 from preflare.report.held_out import Called, call, tss, tss_interval, without_each
-from preflare.report.names import short
 from preflare.report.section import Claim, Plot, Section, judge_real, remark
 from preflare.report.splits import DEAD, Splits, quartiles
 from preflare.report.tables import Table

@@ -20,11 +20,11 @@ from preflare.figures import alignment as alignment_figure
 from preflare.figures import slit as slit_figure
 from preflare.figures import style
 from preflare.figures.slit import Map
+from preflare.names import brief, short
 from preflare.report import alignment, explained, published, slits
 from preflare.report.alignment import ATTRIBUTION, BEYOND, INTENSITY, PLANTED, Alignment, Pair
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
-from preflare.report.names import brief, short
 from preflare.report.resampling import interval
 from preflare.report.section import Claim, Item, Plot, Section, Verdict, remark
 from preflare.report.slits import Slit

@@ -19,11 +19,11 @@ from preflare.figures import spectra as spectra_figure
 from preflare.figures import spectrogram as figure
 from preflare.figures import style
 from preflare.figures.spectrogram import Panel
+from preflare.names import brief
 from preflare.report import explained, kinds, spectrograms
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.kinds import Kinds, Sample
-from preflare.report.names import brief
 from preflare.report.section import Claim, Item, Plot, Section, Verdict, remark
 from preflare.report.spectrograms import Spectrogram
 from preflare.report.tables import Table

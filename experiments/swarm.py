@@ -167,10 +167,10 @@ def _skill(skill: Skill, splits: Splits | None, note: str) -> Plot:
         "authors'\nPPV + NPV - 1": theirs,
         "accuracy": skill.accuracy,
     }
-    beside = ""
+    beside, apart = "", {}
     if splits is not None:
-        scores["PPV + NPV - 1\nof partitions"] = splits.ppv_npv
-        beside = f" Over {len(splits.seeds)} partitions it is {_mean(splits.ppv_npv)}."
+        apart["PPV + NPV - 1\nof partitions"] = splits.ppv_npv
+        beside = f" Over {len(splits.seeds)} partitions it is {_mean(splits.ppv_npv)} (right, on a scale of its own)."
     ends = [float(end(values)) for values in scores.values() for end in (np.nanmin, np.nanmax)]
     room = 0.05 * max(max(ends) - min(ends), 0.1)
     return Plot(
@@ -179,7 +179,7 @@ def _skill(skill: Skill, splits: Splits | None, note: str) -> Plot:
         f"Test side at the best epoch, {len(skill.seeds)} networks. PPV + NPV - 1, which the authors call TSS: "
         f"{_mean(skill.ppv_npv)} here (mean and standard deviation), {_mean(theirs)} in their {len(theirs)} "
         f"runs.{beside}",
-        distribution.draw(scores, (min(ends) - room, max(ends) + room), note),
+        distribution.draw(scores, (min(ends) - room, max(ends) + room), note, beside=apart),
     )
 
 

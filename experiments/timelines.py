@@ -19,10 +19,10 @@ from preflare.command import Drawn, verb
 from preflare.figures import timelines as timelines_figure
 from preflare.figures import trends as trends_figure
 from preflare.figures.timelines import Rows
+from preflare.names import short
 from preflare.report import explained, published, timelines
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
-from preflare.report.names import short
 from preflare.report.section import Claim, Plot, Section, judge, remark
 from preflare.report.tables import Table
 from preflare.report.timelines import AVERAGES, Timeline

@@ -32,6 +32,7 @@ from preflare.figures import evolution
 from preflare.figures.evolution import Evolution
 from preflare.model.averaging import Spectra
 from preflare.model.watching import handful
+from preflare.names import brief
 
 # Of all streams drawn from a partition's seed, the one that picks spectra.
 STREAM = 21
@@ -131,7 +132,7 @@ def read(path: Path) -> Evolution:
             maps,
             {name: _limit(values) for name, values in maps.items()},
             [
-                f"{name.decode()}, spectrum {row}: log-odds {first:.1f} at first, {last:.1f} in the end"
+                f"{brief(name.decode())}, spectrum {row}: log-odds {first:.1f} at first, {last:.1f} in the end"
                 for name, row, first, last in zip(file["observation"], file["row"], odds[0], odds[-1], strict=True)
             ],
             dict(file["wavelength"].attrs),

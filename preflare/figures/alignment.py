@@ -30,15 +30,15 @@ def draw(
     """
     rows = np.arange(len(names))
     with style.applied():
-        figure = Figure(figsize=(style.PAGE, max(2.6, 1.2 + 0.2 * len(names))), layout="constrained")
+        figure = Figure(figsize=(style.PAGE, max(2.6, 1.2 + 0.25 * len(names))), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=[1, 1])
         left.barh(rows, 100 * chance, height=0.9, color=style.SHADE, label="chance: profiles shifted along the slit")
         for place, (name, values) in enumerate(shares.items()):
             look = {"marker": MARKS[place % 4], "color": COLOURS[place % 4]}
             # Each predictor has a line of its own in a row, so that equal shares lie below each other; those at the
             # ends stand whole.
-            aside = 0.2 * (place - (len(shares) - 1) / 2)
-            left.plot(100 * values, rows + aside, linestyle="", markersize=2.8, clip_on=False, label=name, **look)
+            aside = 0.23 * (place - (len(shares) - 1) / 2)
+            left.plot(100 * values, rows + aside, linestyle="", markersize=2.6, clip_on=False, label=name, **look)
             right.plot(tolerances, 100 * curves[name], linewidth=style.LINE, markersize=3, **look)
         (dashed,) = right.plot(
             tolerances, 100 * expected, color=style.GREY, linewidth=1.2, linestyle="--", label="chance, mean"

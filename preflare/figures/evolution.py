@@ -59,9 +59,11 @@ def draw(one: Evolution) -> Figure:
                 below.set_yticks(named, [str(one.times[look]) for look in named], fontsize=style.SMALL)
                 if column == 0:
                     below.set_ylabel(one.unit)
-                    above.annotate(
+                    title = above.annotate(
                         one.titles[number], (0, 1), (0, 3), "axes fraction", "offset points", fontsize=style.SMALL
                     )
+                    # It may go on over the next column, whose panels have no title of their own.
+                    title.set_in_layout(columns == 1)
                 for place in one.marks.values():
                     style.rule(above, place)
             figure.colorbar(

@@ -61,9 +61,9 @@ def draw(watch: Watch, remark: str) -> Figure:
         if np.isfinite(watch.onset):
             for axes in panels:
                 axes.axvline(watch.onset, color=style.INK, linewidth=1.6)
-            top.annotate("flare", (watch.onset, 1), (0, 2), textcoords="offset points", ha="center", va="bottom")
+            top.annotate("flare", (watch.onset, 0), (4, 4), textcoords="offset points")
         for axes in (top, second):
-            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderpad=0.2)
         along = edges(watch.along)
         for axes, ((title, unit), values) in zip(panels[2:], watch.slit.items(), strict=True):
             signed = np.nanmin(values, initial=0.0) < 0

@@ -30,21 +30,12 @@ def draw(
             answer.bar(cells, answers[number], color=style.BLUE)
             gradient.bar(cells, gradients[number], color=style.GREY)
             gradient.axhline(weights[number], color=style.RED, linewidth=style.BOLD)
-            gradient.annotate(
-                f"weight {weights[number].round(3) + 0.0:.3f}",
-                (1, 1),
-                (-2, -2),
-                "axes fraction",
-                "offset points",
-                ha="right",
-                va="top",
-                fontsize=style.SMALL,
-                color=style.RED,
-            )
             product.bar(cells, weighted[number], color=np.where(weighted[number] < 0, style.BLUE, style.RED))
             answer.set_ylabel(f"A{number + 1}")
+            weight = f"weight\n{weights[number].round(3) + 0.0:.3f}"
+            product.set_ylabel(weight.replace("-", "\N{MINUS SIGN}"), color=style.RED)
         panels[0, 0].set_title(f"answer of each of Z = {count} cells")
-        panels[0, 1].set_title(f"gradient of the {quantity}, and its mean")
+        panels[0, 1].set_title(f"gradient of {quantity}; line: mean")
         panels[0, 2].set_title("weight × answer")
         panels[-1, 0].set_axis_off()
         panels[-1, 1].set_axis_off()
@@ -52,7 +43,7 @@ def draw(
         last = panels[-1, 2]
         last.bar(cells, total, color=style.SHADE)
         last.bar(cells, np.clip(total, 0, None), color=style.INK)
-        for axes in panels.flat:
+        for axes in (*panels[:-1].flat, last):
             axes.axhline(0, color=style.GREY, linewidth=style.FINE, zorder=0)
         for axes in (panels[-2, 0], panels[-2, 1]):
             axes.tick_params(labelbottom=True)

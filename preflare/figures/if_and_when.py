@@ -28,7 +28,7 @@ def draw(names: Sequence[str], area: np.ndarray, tau: np.ndarray, marks: np.ndar
     area, tau: (feature, 3): value, low, high. marks: (feature,) bool. note: for the corner; "" for none.
     """
     with style.applied():
-        figure = Figure(figsize=(style.COLUMN, 3.5), layout="constrained")
+        figure = Figure(figsize=(style.COLUMN, 3.7), layout="constrained")
         axes = figure.subplots()
         axes.axvline(0.5, color=style.GREY, linewidth=0.8)
         axes.axhline(0, color=style.GREY, linewidth=0.8)
@@ -41,7 +41,6 @@ def draw(names: Sequence[str], area: np.ndarray, tau: np.ndarray, marks: np.ndar
             axes.plot(x, y, "o", color=colours[place], markersize=3.5, zorder=3)
         axes.set_xlabel("if: probability that PF is above AR (0.5: chance)")
         axes.set_ylabel("when: mean tau on the way to the flare")
-        axes.set_xlim(0, 1.05)
         if note:
             style.note(figure, note)
         figure.draw_without_rendering()  # names are set out in the final axes
@@ -71,7 +70,7 @@ def _name(axes: Axes, points: dict[str, tuple[float, float, str]]) -> None:
         measured = axes.annotate(name, (x, y), fontsize=style.SMALL)
         extent = measured.get_window_extent()
         measured.remove()
-        wide, tall = extent.width + scale, extent.height
+        wide, tall = extent.width + 4 * scale, extent.height
         best, lowest = SIDES[0], np.inf
         at = axes.transData.transform((x, y))
         for farther in FARTHER:

@@ -32,11 +32,12 @@ def draw(
             if chosen is not None:
                 curve = curves[chosen]
                 panel.plot(np.arange(len(curve)), curve, color=style.look().red, linewidth=style.BOLD, label=label)
-                panel.legend(loc="upper right")
             panel.set_title(title)
             panel.set_xlabel("epoch (from 0)")
             panel.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
             panel.margins(x=0.02)
+        if chosen is not None:
+            axes[0].legend(loc="upper right")
         axes[0].set_ylabel("cross-entropy per spectrum")
         if note:
             style.note(figure, note)

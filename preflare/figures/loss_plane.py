@@ -18,10 +18,10 @@ def draw(
     """
     floor = np.log10(np.clip(loss, 1e-6, None))
     with style.applied():
-        figure = Figure(figsize=(style.COLUMN, 3.0), layout="constrained")
+        figure = Figure(figsize=(style.COLUMN, 2.7), layout="constrained")
         axes = figure.add_subplot()
         filled = axes.contourf(x, y, floor, levels=24, cmap="cividis")
-        axes.contour(x, y, floor, levels=12, colors="white", linewidths=0.3, alpha=0.5)
+        axes.contour(x, y, floor, levels=12, colors="white", linewidths=0.3, alpha=0.5, linestyles="solid")
         axes.plot(*corners.T, "o", color="white", markeredgecolor=style.INK, markersize=6)
         axes.plot(*corners.mean(axis=0), "X", color=style.RED, markeredgecolor="white", markersize=8)
         for name, (across, up) in zip(names, corners, strict=True):

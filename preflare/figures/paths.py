@@ -39,7 +39,9 @@ def draw(
         style.mark(way, marks, 2.0)
         for curve in said[1:]:
             line.plot(positions, curve, color=style.GREY, linewidth=0.6, alpha=0.7)
-        line.plot(positions, said[0], color=style.INK)
+        line.plot(positions, said[0], color=style.INK, label="the way above")
+        line.plot([], [], color=style.GREY, linewidth=0.6, label="others")
+        line.legend()
         line.set_xlabel("position on the way")
         line.set_ylabel(quantity)
         line.set_xlim(0, 1)

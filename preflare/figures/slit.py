@@ -17,6 +17,8 @@ from preflare.figures.spectrogram import edges
 
 # W/m² that the axis of the X-rays shows.
 FAINT, BRIGHT = 1e-7, 1e-3
+# Columns -> length over breadth of a colour bar.
+ASPECT = {1: 80, 2: 40}
 EVIDENCE = "log-odds per wavelength, for (+) or against (\N{MINUS SIGN}) PF"
 
 
@@ -85,15 +87,16 @@ def draw(one: Map, limit: float, classes: Mapping[str, float], note: str) -> Fig
             bright = _image(above, one, light, norm, "magma")
             evidence = _image(below, one, values, Normalize(-end, end), style.look().signed)
             above.set_title(kind)
-            _bar(figure, bright, above, "top", lit)
-            _bar(figure, evidence, below, "bottom", said)
+            _bar(figure, bright, above, "top", lit, len(columns))
+            _bar(figure, evidence, below, "bottom", said, len(columns))
             _xrays(above, one, classes, named=column == len(columns) - 1)
             _score(below, one, named=column == len(columns) - 1)
             for panel in (above, below):
                 _places(panel, one)
         for panel in axes[:, 0]:
             panel.set_ylabel("arcsec along the slit")
-        figure.supxlabel("minutes to the onset" if one.onset else "minutes to the end of the window")
+        for panel in axes[1]:
+            panel.set_xlabel("minutes to the onset" if one.onset else "minutes to the end of the window")
         figure.suptitle(one.title, x=0.01, ha="left", fontsize=style.TITLE)
         figure.legend(handles=_legend(one), loc="outside lower center", ncols=5)
         if note:
@@ -122,10 +125,12 @@ def _image(axes: Axes, one: Map, values: np.ndarray, norm: Normalize, colours: s
     return image
 
 
-def _bar(figure: Figure, image: QuadMesh, axes: Axes, side: str, title: str) -> None:
+def _bar(figure: Figure, image: QuadMesh, axes: Axes, side: str, title: str, count: int) -> None:
     plain = {"ticks": LogLocator(subs=(1, 2, 5)), "format": StrMethodFormatter("{x:g}")}
     kind = plain if isinstance(image.norm, LogNorm) else {}
-    bar = figure.colorbar(image, ax=axes, location=side, aspect=40, pad=0.02, **kind)  # type: ignore[arg-type]
+    bar = figure.colorbar(image, ax=axes, location=side, aspect=ASPECT[count], pad=0.02, **kind)  # type: ignore[arg-type]
+    if not kind:
+        bar.ax.locator_params(nbins=5)
     bar.minorticks_off()
     bar.ax.tick_params(labelsize=style.SMALL)
     bar.set_label(title, fontsize=style.SMALL)
@@ -151,7 +156,7 @@ def _legend(one: Map) -> list[Line2D | Patch]:
     """What marks mean, of those that are there."""
     found: list[Line2D | Patch] = [Patch(facecolor="white", edgecolor=style.GREY, hatch="//////", label="no value")]
     if np.isfinite(one.leads):
-        found.append(Line2D([], [], color=style.INK, marker=">", linestyle="", label="leads before"))
+        found.append(Line2D([], [], color=style.INK, marker=">", linestyle="", label="attribution leads"))
     if np.isfinite(one.flare):
         found.append(Line2D([], [], color=style.INK, marker="<", linestyle="", label="brightest in the flare"))
     if np.isfinite(one.footpoint):

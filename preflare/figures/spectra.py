@@ -1,6 +1,7 @@
 """Spectra drawn as lines coloured by attribution (paper Fig. 11)."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -52,7 +53,9 @@ def draw(
                 line,
                 ax=mine,
                 location="right" if below else "bottom",
-                label=f"{method}:\n{meaning}" if below or columns > 1 else f"{method}: {meaning}",
+                label=f"{fill(method, 20 if below else 40)}:\n{meaning}"
+                if below or columns > 1
+                else f"{method}: {meaning}",
                 extend="both" if signed else "max",
                 fraction=0.05 if below else 0.25 / rows,
                 aspect=12 if below else 45,

@@ -91,7 +91,7 @@ RC: dict[Any, Any] = {
     "axes.titlesize": TITLE,
     "axes.titlepad": 3,
     "axes.labelsize": BODY,
-    "axes.labelpad": 2,
+    "axes.labelpad": 3,
     "xtick.labelsize": TICK,
     "ytick.labelsize": TICK,
     "xtick.major.size": 2.5,

@@ -40,9 +40,9 @@ def draw(
                 if not np.isfinite(value):
                     panel.annotate(
                         "too few rasters",
-                        (0.5, row),
+                        (0.98, row),
                         xycoords=("axes fraction", "data"),
-                        ha="center",
+                        ha="right",
                         va="center",
                         fontsize=style.SMALL,
                         color=style.QUIET,

@@ -10,12 +10,14 @@ from preflare.data.shard import Shard
 from preflare.figures.collection import Collected
 from preflare.figures.context import View
 from preflare.figures.xrays import Curve
-from preflare.report.names import brief
+from preflare.names import brief
 from preflare.sun import images
 from preflare.sun.observation import Label, Phase, instant
 
 # Arcsec of an image around the raster.
 MARGIN = 15.0
+# Pixels that a slit must have to be an example, where there are such.
+LONG = 8
 
 
 def curve(shard: Shard, marks: Sequence[float] = ()) -> Curve | None:
@@ -96,11 +98,13 @@ def behind(shard: Shard, films: Path | None, repeat: int) -> tuple[View | None, 
 
 
 def examples(shards: Sequence[Shard]) -> list[Shard]:
-    """A PF and an AR: as in the paper a raster and a sit-and-stare where there are, with X-rays where known."""
+    """A PF and an AR: as in the paper a raster and a sit-and-stare where there are, with X-rays where known, and not of
+    the shortest slits."""
     found = []
     for label, raster in ((Label.PF, True), (Label.AR, False)):
-        same = [shard for shard in shards if shard.header.label is label]
-        found += sorted(same, key=lambda shard: ((shard.shape[1] > 1) is not raster, not shard.has_goes, shard.name))[
-            :1
-        ]
+
+        def rank(shard: Shard, raster: bool = raster) -> tuple[bool, bool, bool, str]:
+            return ((shard.shape[1] > 1) is not raster, not shard.has_goes, shard.shape[2] < LONG, shard.name)
+
+        found += sorted((shard for shard in shards if shard.header.label is label), key=rank)[:1]
     return found

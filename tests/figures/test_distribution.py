@@ -30,3 +30,10 @@ def test_the_chosen_run_has_a_cross() -> None:
     (cross,) = [line for line in axes.lines if line.get_marker() == "X"]
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (1, 0.5)
     assert axes.get_ylabel() == "skill"
+
+
+def test_what_spreads_more_widely_has_an_axis_of_its_own() -> None:
+    figure = distribution.draw({"TSS": TSS + 5}, (4, 7), "", beside={"of partitions": 100 * TSS})
+    first, second = figure.axes
+    assert first.get_ylim() == (4, 7) and second.get_ylim()[1] > 80
+    assert second.get_xticklabels()[0].get_text().startswith("of partitions")

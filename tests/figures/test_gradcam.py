@@ -18,4 +18,4 @@ def test_rows_and_their_sum() -> None:
     total = (weights[:, None] * answers).sum(axis=0)
     heights = [bar.get_height() for bar in panels[2, 2].patches]
     np.testing.assert_allclose(heights, [*total, *np.clip(total, 0, None)])
-    assert panels[0, 1].texts[0].get_text() == "weight 0.200"
+    assert panels[0, 2].get_ylabel() == "weight\n0.200"

@@ -66,7 +66,7 @@ def test_what_is_not_known_is_not_drawn(one: Map) -> None:
     np.testing.assert_array_equal(below.collections[0].get_array(), one.attribution.T)
     assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["one scale"]
     assert all(not points(axes, ">") and not points(axes, "<") for axes in (above, below))
-    assert "end of the window" in figure.get_supxlabel()
+    assert "end of the window" in below.get_xlabel()
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["no value"]
     slit.small(replace(bare, intensity=np.full((6, 4), np.nan)), 1.0).draw_without_rendering()
 
@@ -78,7 +78,7 @@ def test_scales_say_their_units_and_what_is_missing_is_hatched(one: Map) -> None
         assert any(unit in text for text in labels), unit
     assert all(axes.patch.get_hatch() for axes in figure.axes[:4])
     assert [text.get_text() for text in figure.legends[0].get_texts()][1:] == [
-        "leads before",
+        "attribution leads",
         "brightest in the flare",
         "flare put in",
         "onset",

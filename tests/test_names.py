@@ -1,6 +1,6 @@
 """Short names still name one observation each."""
 
-from preflare.report.names import brief, short
+from preflare.names import brief, short
 
 
 def test_a_name_is_its_class_and_when_it_began() -> None:
