@@ -63,7 +63,8 @@ def draw(one: Evolution) -> Figure:
                         one.titles[number], (0, 1), (0, 3), "axes fraction", "offset points", fontsize=style.SMALL
                     )
                     # It may go on over the next column, whose panels have no title of their own.
-                    title.set_in_layout(columns == 1)
+                    title.set_in_layout(False)
+                above.set_title(" ", fontsize=style.SMALL)  # room for it
                 for place in one.marks.values():
                     style.rule(above, place)
             figure.colorbar(
