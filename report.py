@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import DictConfig
 
-from preflare.command import verb
+from preflare.command import Drawn, verb
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/report.yaml; any other is refused."""
 
     run: str | None = None

@@ -30,7 +30,7 @@ from torch import nn
 
 from preflare import run
 from preflare.checks import check_integer, check_number, check_path
-from preflare.command import CONF, Job, verb
+from preflare.command import CONF, Drawn, Job, verb
 from preflare.data.datamodule import FlareDataModule
 from preflare.data.shard import Shard, open_all
 from preflare.errors import ConfigError
@@ -71,7 +71,7 @@ REMARKS = {"simulation": "the simulated Sun", "level2": "IRIS"}
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/artifact.yaml; any other is refused."""
 
     shards: str = MISSING
@@ -485,9 +485,10 @@ def _drawn(
     """The same spectrum (1, wavelength) in each row; every map is divided by its own largest size."""
     kinds = next(iter(rows.values()))
     scaled = {kind: np.concatenate([_scaled(row[kind]) for row in rows.values()]) for kind in kinds}
-    marks = {**line.cores, "artefact": float(line.wavelength[target.inside[0]].mean())}
+    place = {"artefact": float(line.wavelength[target.inside[0]].mean())}
     repeated = one.numpy().repeat(len(rows), axis=0)
-    return spectra.draw(line.wavelength, repeated, scaled, dict.fromkeys(kinds, 1.0), list(rows), marks, remark)
+    limits = dict.fromkeys(kinds, 1.0)
+    return spectra.draw(line.wavelength, repeated, scaled, limits, list(rows), line.cores, place, remark)
 
 
 def _scaled(maps: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from preflare import run
 from preflare.checks import check_integer, check_number
-from preflare.command import Job, verb
+from preflare.command import Drawn, Job, verb
 from preflare.data.datamodule import FlareDataModule
 from preflare.errors import ConfigError, ShardError
 from preflare.explain.display import ORDER
@@ -44,7 +44,7 @@ CHECKPOINTS = ("last", "averaged")
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/attribution_prior.yaml; any other is refused."""
 
     shards: str = MISSING

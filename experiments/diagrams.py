@@ -1,4 +1,4 @@
-"""How it works, drawn from the networks and the data themselves (Figs. 1, 3, 5, 6, 8, 18, A.1, A.2, C.1).
+"""How it works, drawn from the networks and the data themselves (Figs. 1 to 6, 8, 18, A.1, A.2, C.1).
 
 python experiments/diagrams.py sweep=runs/paper_swarm                          layers, maps, the loss between networks
 python experiments/diagrams.py sweep=runs/paper_swarm snapshots=runs/default   and Fig. 6 (train.py callbacks=snapshot)
@@ -20,18 +20,21 @@ from omegaconf import MISSING, DictConfig
 from torch import Tensor, nn
 
 from preflare.checks import check_integer
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.data.shard import Shard
 from preflare.errors import RunError
-from preflare.explain import ensemble
+from preflare.explain import ensemble, snapshot
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.side import Side
-from preflare.explain.snapshot import Snapshot
 from preflare.explain.target import LOG_ODDS, QUANTITIES, log_odds
 from preflare.figures import architecture as architecture_figure
 from preflare.figures import collection as collection_figure
+from preflare.figures import convolution as convolution_figure
+from preflare.figures import evolution as evolution_figure
 from preflare.figures import feature_maps as feature_maps_figure
+from preflare.figures import gradcam as gradcam_figure
+from preflare.figures import learning_curve as learning_curve_figure
 from preflare.figures import loss_plane as loss_plane_figure
 from preflare.figures import paths as paths_figure
 from preflare.figures.architecture import Stage
@@ -41,13 +44,17 @@ from preflare.report.loss_plane import Plane
 from preflare.report.section import Claim, Plot, Section, judge_real, remark
 from preflare.report.swarm import skill
 from preflare.report.tables import Table
-from preflare.run import RunFolder
+from preflare.run import Run, RunFolder
 from preflare.sun.goes import CLASSES
 from preflare.sun.line import Line
 
 # Positions on a way, ends included; those drawn as spectra.
 STEPS, SHOWN = 101, 6
 STREAM = 9
+# Feature maps before the last convolution that are drawn, at most.
+MAPS = 8
+# The kernel of the paper's Fig. 4, and points drawn to each side of the core.
+KERNEL, AROUND = (-1.0, 0.0, 1.0), 15
 
 
 @dataclass
@@ -58,7 +65,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/diagrams.yaml; any other is refused."""
 
     sweep: str = MISSING
@@ -139,7 +146,12 @@ def draw(
     told = f"the held-out PF spectrum of the highest score, {torch.sigmoid(odds[one]):.2f}"
     plane = loss_plane.measure(networks[:3], held_out.spectra[:, None], held_out.labels, grid)
 
-    plots = [_layers(networks[0], beside, line), _collection(held_out.shards, films, note)]
+    plots = [
+        _collection(held_out.shards, films, note),
+        _learning(by.runs[0], seeds[0], note),
+        _layers(networks[0], beside, line),
+        _convolution(spectrum, told, line, note),
+    ]
     tables = {"Layers": _table(networks[0], line), "Between three networks": _between(plane, seeds)}
     claims = [_well(plane, origin)]
     if feature_maps.convolutional(networks[0]):
@@ -147,6 +159,7 @@ def draw(
         alive = [int(feature_maps.answering(network, held_out.spectra).sum()) for network in networks]
         fullest = int(np.argmax(alive))
         plots.append(_maps(networks[fullest], spectrum, plain, told, seeds[fullest], line, note))
+        plots.append(_scheme(networks[fullest], spectrum, told, seeds[fullest], note))
         tables["What sums of feature maps look like"] = _resemblance(plain, weighted, alive, seeds)
         claims.append(_spectrum_again(plain, weighted, origin))
     plots.append(_plane(plane, seeds, len(held_out.spectra), note))
@@ -156,7 +169,7 @@ def draw(
     return Section(
         name="diagrams",
         title="How it works",
-        paper="Sects. 3 to 5, 7, App. A to C, Figs. 1, 3, 5, 6, 8, 18, A.1, A.2, C.1",
+        paper="Sects. 3 to 5, 7, App. A to C, Figs. 1 to 6, 8, 18, A.1, A.2, C.1",
         lead=f"Drawn from {len(networks)} trained networks and their data, not sketched. The mean of three networks' "
         f"weights has a loss of {plane.centre_loss:.2f}, the networks {plane.corner_loss.min():.2f} to "
         f"{plane.corner_loss.max():.2f}, the mean of their probabilities {plane.ensemble_loss:.2f}.",
@@ -172,7 +185,8 @@ def _stages(network: nn.Module, points: int) -> list[Stage]:
     for layer in architecture.trace(network, points):
         weights = f"{layer.weights:,} weights" if layer.weights else ""
         above = "\n".join(text for text in (layer.kind.replace(" + ", "\n+ "), layer.reach, weights) if text)
-        stages.append(Stage(layer.channels, layer.length, above))
+        kind = "dense" if layer.kind.startswith("Linear") else "sliding" if layer.weights else "pooling"
+        stages.append(Stage(layer.channels, layer.length, above, kind))
     return stages
 
 
@@ -212,23 +226,78 @@ def _collection(shards: Sequence[Shard], films: Path | None, note: str) -> Plot:
 
 def _maps(network: nn.Module, spectrum: Tensor, plain: np.ndarray, told: str, who: str, line: Line, note: str) -> Plot:
     found = feature_maps.answer(network, spectrum)
-    titles = [f"A{k} (weight {weight.round(2) + 0.0:.2f})" for k, weight in enumerate(found.weights, 1)]
+    titles = [f"last: A{k},\nweight {weight.round(2) + 0.0:.2f}" for k, weight in enumerate(found.weights, 1)]
+    before = [
+        {f"convolution {number}:\nchannel {k}": answers for k, answers in enumerate(channels, 1)}
+        for number, channels in enumerate(feature_maps.reservoirs(network, spectrum)[:-1], 1)
+    ]
+    # A deep network has more maps than a page has room for.
+    before = before if sum(len(channels) for channels in before) <= MAPS else []
     return Plot(
         "feature_maps",
         "What each channel sees",
-        f"Answers of the last convolution of {who} to {told}, each at the centre of what its cells see (Fig. 5); "
+        f"Answers of {'all convolutions' if before else 'the last convolution'} of {who} to {told}, each at the "
+        "centre of what its cells see (Fig. 5), those of a convolution on one scale; "
         "below, their plain sum, and the sum by weights, which is Grad-CAM before its ReLU (Fig. A.2). Over all "
         f"networks and {plain.shape[1]} spectra the plain sum correlates with the spectrum by {np.median(plain):.2f} "
         "in the median.",
         feature_maps_figure.draw(
             line.wavelength,
             spectrum.numpy(),
-            dict(zip(titles, found.answers, strict=True)),
-            {"plain sum": found.answers.sum(axis=0), "weighted: Grad-CAM": found.weighted},
+            [*before, dict(zip(titles, found.answers, strict=True))],
+            {"plain sum": found.answers.sum(axis=0), "weighted:\nGrad-CAM": found.weighted},
             {**line.cores, **line.features},
             note,
         ),
         ("5", "A.2"),
+    )
+
+
+def _scheme(network: nn.Module, spectrum: Tensor, told: str, who: str, note: str) -> Plot:
+    found = feature_maps.answer(network, spectrum)
+    kept = np.clip((found.weights[:, None] * found.cells).sum(axis=0), 0, None)
+    return Plot(
+        "gradcam",
+        "How Grad-CAM comes about",
+        f"{who[0].upper()}{who[1:]} and {told} (Fig. A.2). A channel's weight is the mean gradient over its "
+        f"{found.cells.shape[1]} cells: the place of the gradient is lost there. Of the sum the ReLU leaves "
+        f"{int((kept > 0).sum())} cells.",
+        gradcam_figure.draw(
+            found.cells,
+            found.gradients,
+            found.weights,
+            found.weights[:, None] * found.cells,
+            QUANTITIES[LOG_ODDS].title,
+            note,
+        ),
+    )
+
+
+def _learning(one: Run, who: str, note: str) -> Plot:
+    record = one.record
+    side, best, mean = record["partition"]["chosen_by"], record["best_epoch"], record["best_mean_epoch"]
+    train, choosing = (np.array([row[f"{name}/loss"] for row in one.history]) for name in ("train", side))
+    return Plot(
+        "learning",
+        "How a network learns",
+        f"The learning curve of {who} (Fig. 2). The {side} loss is lowest after epoch {best} ({choosing[best]:.3f}, "
+        f"from 0), the mean of both after epoch {mean}; at the end it is {choosing[-1]:.3f}.",
+        learning_curve_figure.draw(train, choosing, best, mean, side, note=note),
+    )
+
+
+def _convolution(spectrum: Tensor, told: str, line: Line, note: str) -> Plot:
+    name, core = next(iter(line.cores.items()))
+    around = int(np.abs(line.wavelength - core).argmin())
+    first = max(around - AROUND, 0)
+    found = feature_maps.filtered(spectrum[first : around + AROUND + 1], KERNEL)
+    return Plot(
+        "convolution",
+        "What a filter makes of a spectrum",
+        f"{told[0].upper()}{told[1:]}, {len(found.points)} points around {name} (Fig. 4). The kernel answers to what "
+        f"rises towards red, most ({found.answer[found.place]:.2f}) at the points in blue; the ReLU drops what falls. "
+        "A network learns its kernels, and how far they step.",
+        convolution_figure.draw(found.points, KERNEL, found.answer, found.kept, found.place, note),
     )
 
 
@@ -259,7 +328,7 @@ def _training(seen: Path) -> Plot:
         "training",
         "Attributions while a network trains",
         f"Held-out spectra, looks from above down (Fig. 6), of the run in {seen.parent.name}.",
-        Snapshot.draw(seen),
+        evolution_figure.draw(snapshot.read(seen)),
         ("6",),
     )
 

@@ -16,7 +16,7 @@ from omegaconf import MISSING, DictConfig
 from scipy.stats import binomtest, spearmanr
 
 from preflare.checks import check_number
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.figures import if_and_when, shares
 from preflare.report import explained, measured, quiet_rises
@@ -42,7 +42,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/features.yaml; any other is refused."""
 
     sweep: str = MISSING

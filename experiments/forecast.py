@@ -21,7 +21,7 @@ from omegaconf import MISSING, DictConfig
 from scipy.stats import fisher_exact
 
 from preflare.checks import check_number
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.data.shard import open_all
 from preflare.errors import RunError, ShardError
 from preflare.explain import ensemble
@@ -54,7 +54,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/forecast.yaml; any other is refused."""
 
     run: str = MISSING
@@ -221,11 +221,18 @@ def watch(by: Ensemble, one: Explained, line: Line, window: float, limit: float,
 
     score = one.cube.read("score")
     slit = {
-        "mean score over steps": _mean_over(score, 1).T,
-        "mean attribution over steps, in log-odds of PF": _mean_over(_attributed(one), 1).T,
+        ("mean score over steps", "score"): _mean_over(score, 1).T,
+        ("mean attribution over steps", "log-odds of PF"): _mean_over(_attributed(one), 1).T,
     }
     alarms = first(rises, limit), first(timeline.score, level)
-    return Watch(minutes, timeline.score, low, high, rises, level, limit, alarms, onset, slit)
+    return Watch(minutes, timeline.score, low, high, rises, level, limit, alarms, onset, along(one), slit)
+
+
+def along(one: Explained) -> np.ndarray:
+    """Arcsec along the slit from its first pixel, (slit,), mean over the observation; pixels where not known."""
+    position = _mean_over(one.shard.read("position").reshape(-1, one.cube.shape[2], 2), 0)
+    far: np.ndarray = np.hypot(*(position - position[0]).T)
+    return far if np.isfinite(far).all() and (np.diff(far) > 0).all() else np.arange(len(far), dtype=np.float64)
 
 
 def members(by: Ensemble, one: Explained) -> np.ndarray:
@@ -313,7 +320,7 @@ def _places(one: Explained, films: Path | None) -> list[Plot]:
                 if view is not None
                 else "; images=DIR puts one behind."
             ),
-            places.draw(position[known], values, view, note),
+            places.draw(collection.cells(position)[known], values, view, note),
         )
     ]
 

@@ -15,7 +15,7 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice, check_number
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import ConfigError, RunError
 from preflare.figures import global_histogram, kinds
 from preflare.report import explained, sample
@@ -44,7 +44,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/global_explanation.yaml; any other is refused."""
 
     sweep: str = MISSING
@@ -147,7 +147,8 @@ def _histogram(everyone: Sample, high: Sample, line: Line, score: float, method:
                 "faintest fifth of PF": everyone.spectra[pf & (everyone.intensity <= faint)].mean(axis=0),
                 "brightest fifth of PF": everyone.spectra[pf & (everyone.intensity >= bright)].mean(axis=0),
             },
-            {**line.cores, **line.features},
+            line.cores,
+            line.features,
             unseen,
             note,
         ),

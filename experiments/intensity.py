@@ -15,7 +15,7 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.figures import density, style
 from preflare.figures.density import Through
@@ -47,7 +47,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/intensity.yaml; any other is refused."""
 
     sweep: str = MISSING
@@ -151,7 +151,7 @@ def _attribution(pf: Sample, found: Broken, method: str, note: str) -> Plot:
         "attribution",
         "Attribution against intensity",
         f"Mean attribution ({METHODS[method]}) of every explained PF spectrum; on each axis {SHOWN:.0%} are shown. "
-        f"Dashed: the break, found by fit, with its 95% interval over observations (grey)"
+        f"Dashed: the break, found by fit, with its 95% interval over observations (dotted)"
         f"{'' if found.supported else '; observations left out do not support it'}. Slopes "
         f"{_slope(found.below)} below ({found.below.share:.0%} of the spectra) and {_slope(found.above)} above.",
         density.draw(

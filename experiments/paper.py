@@ -19,7 +19,7 @@ from typing import Any
 from omegaconf import MISSING, DictConfig
 from rich.console import Console
 
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError
 from preflare.report import index, section
@@ -43,7 +43,7 @@ class Step:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/paper.yaml; any other is refused."""
 
     output: str = MISSING

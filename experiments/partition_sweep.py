@@ -15,11 +15,12 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare import run
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.figures import distribution, learning_curves, left_out
 from preflare.model.sweep import collect
 from preflare.model.tables import number
+from preflare.names import short
 from preflare.report import explained, published
 from preflare.report.experiment import conclude
 from preflare.report.held_out import Called, call, rescore, tss, tss_interval, without_each
@@ -37,7 +38,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/partition_sweep.yaml; any other is refused."""
 
     sweep: str = MISSING
@@ -122,13 +123,14 @@ def make(
             "curves",
             "Learning curves",
             f"All splits; red: partition {splits.seeds[place]}. The {side} side chooses the epoch: the best one is "
-            f"{number(float(np.median(splits.best_epoch)))} in the median (from 0).",
+            f"{np.median(splits.best_epoch):g} in the median (from 0).",
             learning_curves.draw(
                 [np.array([row["train/loss"] for row in one.history]) for one in splits.runs],
                 [np.array([row[f"{side}/loss"] for row in one.history]) for one in splits.runs],
                 place,
                 side,
                 note,
+                f"partition {splits.seeds[place]}",
             ),
         ),
     ]
@@ -244,7 +246,7 @@ def _left_out_plot(title: str, called: Sequence[Called], note: str) -> Plot:
         f"(95% interval over observations {low:.2f} to {high:.2f}). Left, the share of an observation's spectra called "
         "right; right, TSS without it.",
         left_out.draw(
-            [one.name for one in called],
+            short([one.name for one in called]),
             np.array([one.correct for one in called]),
             np.array(without_each(called)),
             whole,

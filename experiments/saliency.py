@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 from scipy import stats
 
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.explain import ensemble
 from preflare.explain.summary import summarise
@@ -44,7 +44,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/saliency.yaml; any other is refused."""
 
     sweep: str = MISSING
@@ -134,7 +134,15 @@ def _plots(rows: Sequence[Beside], pairs: Sequence[Pair], seen: np.ndarray, line
             f"Mean scores and median correlations of attributions of {len(rows)} observations; filled: the other "
             f"networks trained with it. There attributions correlate by {_middle(rows, seen):.2f} in the median, where "
             f"they did not by {_middle(rows, ~seen):.2f}.",
-            figure.draw(of("unseen_score"), of("other_score"), of("alike"), flaring, seen, note),
+            figure.draw(
+                of("unseen_score"),
+                of("other_score"),
+                of("alike"),
+                flaring,
+                seen,
+                (_middle(rows, seen), _middle(rows, ~seen)),
+                note,
+            ),
         )
     ]
     chosen = [pair for pair, row in zip(pairs, rows, strict=True) if row.seen and row.label is Label.PF]
@@ -153,7 +161,15 @@ def _plots(rows: Sequence[Beside], pairs: Sequence[Pair], seen: np.ndarray, line
                 "Where attributions are, both ways",
                 f"Mean |attribution| of the {len(chosen)} PF observations that the other networks trained with, each "
                 f"with the same weight. The two curves correlate by {alike:.2f}.{truth}",
-                figure.profiles(line.wavelength, own, theirs, changed, {**line.cores, **line.features}, note),
+                figure.profiles(
+                    line.wavelength,
+                    own / (own.sum() or 1),
+                    theirs / (theirs.sum() or 1),
+                    changed,
+                    line.cores,
+                    line.features,
+                    note,
+                ),
             )
         )
     return plots

@@ -33,7 +33,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
 from preflare.checks import check_path
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import ConfigError
 from preflare.figures import style
 from preflare.sun.folder import Folder
@@ -51,7 +51,7 @@ JUDGED = 5
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/simulated_against_real.yaml; any other is refused."""
 
     real: str | None = None

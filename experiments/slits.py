@@ -14,12 +14,13 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_number
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.figures import alignment as alignment_figure
 from preflare.figures import slit as slit_figure
 from preflare.figures import style
 from preflare.figures.slit import Map
+from preflare.names import brief, short
 from preflare.report import alignment, explained, published, slits
 from preflare.report.alignment import ATTRIBUTION, BEYOND, INTENSITY, PLANTED, Alignment, Pair
 from preflare.report.experiment import conclude
@@ -49,7 +50,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/slits.yaml; any other is refused."""
 
     sweep: str = MISSING
@@ -114,7 +115,7 @@ def make(them: Sequence[Explained], line: Line, tolerance: float) -> Section:
             "more in every observation). So every scored spectrum has one here, explained or not.",
             f"Slits shorter than {alignment.LONG:g} tolerances are left out at each: chance alone would align half of "
             "such a slit or more.",
-            "Overexposed spectra count as the brightest of their observation. They have no score: grey in the maps.",
+            "Overexposed spectra count as the brightest of their observation. They have no score: hatched in the maps.",
         ],
         gallery=_gallery(everything, tolerance, limit),
     )
@@ -156,15 +157,17 @@ def mapped(seen: Seen, slit: Slit) -> Map:
     kept = slit.before | slit.flare
     count = np.isfinite(slit.score).sum(axis=1)
     score = np.divide(np.nansum(slit.score, axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
+    light = slit.intensity[kept]
     profile, away, along = alignment.mean_before(slit.attribution, slit), alignment.from_flare(slit), slit.along
     return Map(
-        title=f"{slit.name}, step {slit.step}",
+        title=f"{brief(slit.name)}, step {slit.step}",
         minutes=slit.minutes[kept],
         along=along,
-        intensity=slit.intensity[kept],
+        intensity=light,
         attribution=slit.attribution[kept],
         own_intensity=slits.each_side(slit.intensity, slit)[kept],
         own_attribution=slits.each_side(slit.attribution, slit)[kept],
+        light=ends(light),
         score=score[kept],
         xrays=seen.xrays,
         onset=bool(slit.flare.any()),
@@ -172,6 +175,13 @@ def mapped(seen: Seen, slit: Slit) -> Map:
         flare=np.nan if away is None else float(along[int(np.argmin(away))]),
         footpoint=np.nan if slit.footpoint is None else float(along[int(np.argmin(slit.footpoint))]),
     )
+
+
+def ends(light: np.ndarray) -> tuple[float, float]:
+    """Intensities at the ends of a scale: nearly the least and the most there are above zero."""
+    known = light[np.isfinite(light) & (light > 0)]
+    low, high = np.quantile(known, [0.02, 0.995]) if known.size else (1.0, 1.0)
+    return (float(low), float(high)) if high > low else (1.0, 10.0)
 
 
 def is_aligned(slit: Slit, tolerance: float) -> bool | None:
@@ -226,9 +236,8 @@ def _maps(everything: Sequence[Seen], tolerance: float, limit: float, note: str)
 
 
 def _caption(slit: Slit, one: Map) -> str:
-    text = (
-        f"{one.title}: intensity with the GOES curve above, mean attribution with the mean score below. Left as in the "
-        "paper, each side of the onset on its own scale; right on one scale"
+    text = f"{one.title}: intensity with the GOES curve above, mean attribution with the mean score below" + (
+        ". Left as in the paper, each side of the onset on its own scale; right on one scale" * one.onset
     )
     sides = [values[np.isfinite(values)] for values in (slit.attribution[slit.before], slit.attribution[slit.flare])]
     if all(len(values) for values in sides):
@@ -242,7 +251,7 @@ def _caption(slit: Slit, one: Map) -> str:
             f"at {one.flare:.0f}"
         )
     if np.isfinite(one.footpoint):
-        text += f". Dotted green: the pixel nearest to the footpoint that was put in, at {one.footpoint:.0f}"
+        text += f". Dashed: the pixel nearest to the footpoint that was put in, at {one.footpoint:.0f}"
     return f"{text}."
 
 
@@ -256,7 +265,7 @@ def _alignment(
     shares = {name: alignment.shares([one.pairs[name] for one in pf], tolerance) for name in predictors}
     order = np.argsort(-shares[ATTRIBUTION][0], kind="stable")
     drawn = alignment_figure.draw(
-        [pf[place].one.name for place in order],
+        short([pf[place].one.name for place in order]),
         {name: mine[0][order] for name, mine in shares.items()},
         shares[ATTRIBUTION][1][order],
         TOLERANCES,

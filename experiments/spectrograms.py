@@ -13,12 +13,13 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_integer
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.figures import spectra as spectra_figure
 from preflare.figures import spectrogram as figure
 from preflare.figures import style
 from preflare.figures.spectrogram import Panel
+from preflare.names import brief
 from preflare.report import explained, kinds, spectrograms
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
@@ -42,7 +43,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/spectrograms.yaml; any other is refused."""
 
     sweep: str = MISSING
@@ -104,7 +105,7 @@ def make(them: Sequence[Explained], line: Line, most: int, groups: int) -> Secti
             "Spectrograms shown": _shown_table([place for place, _ in shown], chosen, of_chosen),
         },
         claims=_claims(found, samples, origin),
-        warnings=["Only a sample of the spectra was explained: the rest of a spectrogram stays white."]
+        warnings=["Only a sample of the spectra was explained: the rest of a spectrogram is hatched."]
         if partly
         else [],
         gallery=_gallery(made, names, line, limit),
@@ -164,7 +165,13 @@ def planted(one: Spectrogram) -> str:
 
 def _panel(one: Spectrogram, title: str, arrow: bool) -> Panel:
     minute = one.minutes[one.highest] if arrow and one.highest >= 0 else np.nan
-    return Panel(title, one.minutes, one.spectra, one.attribution, one.score, float(minute))
+    onset = one.place.one.label is not Label.AR
+    return Panel(title, one.minutes, one.spectra, one.attribution, one.score, float(minute), onset)
+
+
+def named(one: Spectrogram) -> str:
+    """Its title as a figure has room for it."""
+    return one.place.title.replace(one.place.one.name, brief(one.place.one.name))
 
 
 def _marks(line: Line) -> dict[str, float]:
@@ -174,7 +181,7 @@ def _marks(line: Line) -> dict[str, float]:
 
 def _spectrograms(chosen: Sequence[Spectrogram], names: Sequence[str], line: Line, limit: float, note: str) -> Plot:
     letters = "ABCDEFGH"
-    panels = [_panel(one, f"{letters[place]}: {one.place.title}", arrow=True) for place, one in enumerate(chosen)]
+    panels = [_panel(one, f"{letters[place]}: {named(one)}", arrow=True) for place, one in enumerate(chosen)]
     told = "; ".join(
         f"{letters[place]} attributed at {name}, mean score {one.place.score:.2f}"
         + (f" (put in: {planted(one)})" if one.kind is not None else "")
@@ -205,10 +212,11 @@ def _singles(chosen: Sequence[Spectrogram], line: Line, limit: float, note: str)
         rows,
         {"expected gradients": limit},
         [
-            f"{letter}: {one.minutes[one.highest]:.1f} min, score {one.score[one.highest]:.3f}"
+            f"{letter}: {named(one)},\n{one.minutes[one.highest]:.1f} min, score {one.score[one.highest]:.3f}"
             for letter, one in zip("ABCDEFGH", there, strict=False)
         ],
-        {**line.cores, **line.features},
+        line.cores,
+        line.features,
         note,
     )
     highest = [f"{line.wavelength[int(np.argmax(one.attribution[one.highest]))]:.2f} Å" for one in there]

@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_integer
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
 from preflare.explain import ensemble, representatives
 from preflare.explain.activation_maps import MAPS
@@ -54,7 +54,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/swarm.yaml; any other is refused."""
 
     sweep: str = MISSING
@@ -185,18 +185,19 @@ def _skill(skill: Skill, splits: Splits | None, note: str) -> Plot:
         "authors'\nPPV + NPV - 1": theirs,
         "accuracy": skill.accuracy,
     }
-    beside = ""
+    beside, apart = "", {}
     if splits is not None:
-        scores["PPV + NPV - 1\nof partitions"] = splits.ppv_npv
-        beside = f" Over {len(splits.seeds)} partitions it is {_mean(splits.ppv_npv)}."
-    lowest = min(float(np.nanmin(values)) for values in scores.values())
+        apart["PPV + NPV - 1\nof partitions"] = splits.ppv_npv
+        beside = f" Over {len(splits.seeds)} partitions it is {_mean(splits.ppv_npv)} (right, on a scale of its own)."
+    ends = [float(end(values)) for values in scores.values() for end in (np.nanmin, np.nanmax)]
+    room = 0.05 * max(max(ends) - min(ends), 0.1)
     return Plot(
         "skill",
         "The skill of every seed",
         f"Test side at the best epoch, {len(skill.seeds)} networks. PPV + NPV - 1, which the authors call TSS: "
         f"{_mean(skill.ppv_npv)} here (mean and standard deviation), {_mean(theirs)} in their {len(theirs)} "
         f"runs.{beside}",
-        distribution.draw(scores, (min(-0.05, lowest - 0.05), 1.05), note),
+        distribution.draw(scores, (min(ends) - room, max(ends) + room), note, beside=apart),
     )
 
 
@@ -206,7 +207,7 @@ def _curves(by: Ensemble, skill: Skill, side: str, note: str) -> Plot:
         "curves",
         "Learning curves",
         f"Red: seed {skill.seeds[middle]}, of median TSS (Fig. 2). The {side} side chooses the epoch: the best one is "
-        f"{number(float(np.median(skill.best_epoch)))} in the median, from {skill.best_epoch.min()} to "
+        f"{np.median(skill.best_epoch):g} in the median, from {skill.best_epoch.min()} to "
         f"{skill.best_epoch.max()} (counted from 0).",
         learning_curves.draw(
             [np.array([row["train/loss"] for row in one.history]) for one in by.runs],
@@ -214,6 +215,7 @@ def _curves(by: Ensemble, skill: Skill, side: str, note: str) -> Plot:
             middle,
             side,
             note,
+            f"seed {skill.seeds[middle]}, of median TSS",
         ),
         ("2",),
     )
@@ -288,7 +290,8 @@ def _displayed(said: Said, line: Line, note: str) -> Plot:
             shown,
             limits,
             [f"held-out spectrum of the highest score, {said.scores[one[0]]:.2f}"],
-            {**line.cores, **line.features},
+            line.cores,
+            line.features,
             note,
             signed=False,
         ),

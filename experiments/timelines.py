@@ -16,12 +16,12 @@ import numpy as np
 from omegaconf import MISSING, DictConfig
 
 from preflare.checks import check_choice, check_number
-from preflare.command import verb
+from preflare.command import Drawn, verb
 from preflare.errors import RunError
-from preflare.figures import style
 from preflare.figures import timelines as timelines_figure
 from preflare.figures import trends as trends_figure
 from preflare.figures.timelines import Rows
+from preflare.names import short
 from preflare.report import brightenings, explained, forecast, published, timelines
 from preflare.report.brightenings import Brightenings
 from preflare.report.experiment import conclude
@@ -34,7 +34,8 @@ from preflare.sun.line import Line
 from preflare.sun.observation import Label
 
 WINDOWS = (25, 60)
-COLOURS = {Label.AR: style.BLUE, Label.PF: style.RED}
+# Class -> what its minutes count to.
+ENDS = {"PF": "the onset", "AR": "the end of the window"}
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Data:
 
 
 @dataclass
-class Config:
+class Config(Drawn):
     """The keys of conf/timelines.yaml; any other is refused."""
 
     sweep: str = MISSING
@@ -109,7 +110,7 @@ def make(them: Sequence[Explained], line: Line, average: str, window: float, fil
         f"(p = {chance[2]:.3f}). "
         f"PF rise more than AR: mean tau higher by {gap:.2f}, p = {p:.3f} by permutation.",
         origin=origin,
-        plots=[_heat(ways, trends, rise, unlike, window, note), _slopes(ways, trends, rise, note)],
+        plots=[_heat(ways, trends, rise, strong, unlike, window, note), _slopes(ways, trends, rise, note)],
         tables={
             "Observations": _observations(ways, trends, rise, strong, unlike, truth),
             "Averages and windows": _variants(by_average),
@@ -150,10 +151,17 @@ def planted(them: Sequence[Explained]) -> np.ndarray | None:
     return np.array([one.label is Label.PF and one.shard.header.settings["rising"] == 1 for one in them])
 
 
+def _beside(one: Timeline, strong: bool, unlike: float) -> str:
+    """What is told of an observation beside its row."""
+    told = [one.flare_class or "flare", "strong" if strong else "weak"] if one.label is Label.PF else []
+    return ", ".join([*told, *([f"{unlike:.0%}"] if np.isfinite(unlike) else [])])
+
+
 def _heat(
     ways: Sequence[Timeline],
     trends: Sequence[Trend],
     rise: np.ndarray,
+    strong: np.ndarray,
     unlike: Sequence[float],
     window: float,
     note: str,
@@ -163,20 +171,22 @@ def _heat(
     for label in (Label.PF, Label.AR):
         places = [place for place, one in enumerate(ways) if one.label is label]
         places.sort(key=lambda place: -np.nan_to_num(trends[place].tau, nan=-2.0))
+        scores = np.array([timelines.on_grid(ways[place], minutes) for place in places])
         classes[label.name] = Rows(
-            [ways[place].name for place in places],
-            np.array([timelines.on_grid(ways[place], minutes) for place in places]),
+            short([ways[place].name for place in places]),
+            scores,
+            timelines.over_own_maximum(scores),
             rise[places],
-            [f"{unlike[place]:.0%}" if np.isfinite(unlike[place]) else "" for place in places],
+            [_beside(ways[place], bool(strong[place]), unlike[place]) for place in places],
         )
     return Plot(
         "scores",
         "Scores on the way to the flare",
         "Mean score of whole rasters on a grid of one second, linear between rasters; rows ordered by Kendall's tau "
         "of the rasters, those that rise in bold. Left as in the paper: a row's own maximum makes quiet rows look as "
-        "bright as strong ones; right on one scale, with the share of each window's spectra outside what the networks "
-        "know.",
-        timelines_figure.draw(classes, minutes, note),
+        "bright as strong ones; right on one scale, with the flare's class, the regime and the share of the window's "
+        "spectra outside what the networks know. Hatched: no raster has a score.",
+        timelines_figure.draw(classes, minutes, ENDS, note),
         ("17",),
     )
 
@@ -193,16 +203,17 @@ def _slopes(ways: Sequence[Timeline], trends: Sequence[Trend], rise: np.ndarray,
     return Plot(
         "trends",
         "Slopes and their certainty",
-        "Theil-Sen slopes with 95% intervals, none where rasters are too few, and Kendall's tau; filled: rises. "
-        f"All allow for autocorrelation. The steepest is {ways[steep].name}: {trends[steep].slope:.4f} per minute.",
+        "Theil-Sen slopes with 95% intervals, none where rasters are too few, and Kendall's tau; filled: rises. All "
+        "allow for autocorrelation. A row without a point has too few rasters with a score. The steepest is "
+        f"{ways[steep].name}: {trends[steep].slope:.4f} per minute.",
         trends_figure.draw(
-            [ways[place].name for place in order],
+            short([ways[place].name for place in order]),
+            [ways[place].label.name for place in order],
             of("slope"),
             of("low"),
             of("high"),
             of("tau"),
             rise[order],
-            [COLOURS[ways[place].label] for place in order],
             note,
         ),
     )

@@ -25,7 +25,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from preflare.checks import check_choice
 from preflare.errors import ConfigError, PreflareError
+from preflare.figures import style
 from preflare.run import has_effect
 
 # Hydra's flags that print something instead of running the verb.
@@ -61,6 +63,13 @@ class Job:
     overrides: tuple[str, ...]
 
 
+@dataclass
+class Drawn:
+    """What the schema of every verb that draws starts from. style: the look of its figures (preflare/figures/style)."""
+
+    style: str = "default"
+
+
 class Together(Protocol):
     """How a verb runs many jobs at once; ``hydra/launcher=swarm`` calls it. No job's failure ends another."""
 
@@ -92,6 +101,8 @@ def verb(
             multirun = HydraConfig.get().mode is RunMode.MULTIRUN
             try:
                 check_keys(config, schema)
+                chosen = config.style if "style" in config else Drawn.style
+                style.use(str(check_choice("style", chosen, tuple(style.LOOKS))))
                 return task(config)
             except (PreflareError, InstantiationException, OmegaConfBaseException) as error:
                 if os.environ.get("HYDRA_FULL_ERROR") == "1":

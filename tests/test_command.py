@@ -8,6 +8,8 @@ from hydra.errors import InstantiationException
 
 from preflare.command import CONF, folder_name, sentence
 from preflare.errors import ShardError
+from preflare.figures import style
+from tests.conftest import RunVerb
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,16 @@ runpy.run_path("report.py", run_name="__main__")
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=CONF.parent, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_look_is_chosen_once_and_an_unknown_one_refused(
+    verb: RunVerb, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert verb("report", "run=nowhere", "style=paper") == 1
+    assert style.look() is style.LOOKS["paper"]
+    assert verb("train", "data.root=nowhere") == 1
+    assert style.look() is style.LOOKS["default"], "a verb without the key draws as ever"
+    capsys.readouterr()
+    assert verb("report", "run=nowhere", "style=papers") == 1
+    said = caplog.text + capsys.readouterr().err
+    assert "style is papers, expected default or paper" in said.replace("'", "")

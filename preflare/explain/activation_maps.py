@@ -46,16 +46,22 @@ class ReceptiveField:
 
 def explained_layer(network: nn.Module) -> nn.Module | None:
     """The activation that follows the last convolution (that convolution if none does); None without one."""
+    return next(reversed(answering_layers(network)), None)
+
+
+def answering_layers(network: nn.Module) -> list[nn.Module]:
+    """For each convolution in turn the activation that follows it, or itself if none does."""
     layers = list(_layers(network))
-    last = max((i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv1d)), default=None)
-    if last is None:
-        return None
-    for layer in layers[last + 1 :]:
-        if isinstance(layer, ACTIVATIONS):
-            return layer
-        if not isinstance(layer, POINTWISE):
-            break
-    return layers[last]
+    found: list[nn.Module] = []
+    for number, layer in enumerate(layers):
+        if isinstance(layer, nn.Conv1d):
+            after = next((one for one in layers[number + 1 :] if not _passes(one)), None)
+            found.append(after if isinstance(after, ACTIVATIONS) else layer)
+    return found
+
+
+def _passes(layer: nn.Module) -> bool:
+    return isinstance(layer, POINTWISE) and not isinstance(layer, ACTIVATIONS)
 
 
 def receptive_field(network: nn.Module, layer: nn.Module) -> ReceptiveField:

@@ -29,14 +29,23 @@ from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.explanation import ORIGINS
 from preflare.explain.target import LOG_ODDS
 from preflare.figures import evolution
+from preflare.figures.evolution import Evolution
 from preflare.model.averaging import Spectra
 from preflare.model.watching import handful
+from preflare.names import brief
 
 # Of all streams drawn from a partition's seed, the one that picks spectra.
 STREAM = 21
 # Training spectra of a class that baselines are chosen from.
 CANDIDATES = 256
 EXPECTED_GRADIENTS = "expected_gradients"
+# Methods as figures name them.
+TITLES = {
+    EXPECTED_GRADIENTS: "expected gradients",
+    "gradcam": "Grad-CAM",
+    "gradcam_reference": "Grad-CAM, the authors' averages",
+    "hirescam": "HiResCAM",
+}
 
 
 class Snapshot:
@@ -107,19 +116,31 @@ class Snapshot:
     @staticmethod
     def draw(path: Path) -> Figure:
         """What a snapshots.h5 holds."""
-        with h5py.File(path, "r", locking="best-effort") as file:
-            odds = file["log_odds"][()]
-            titles = [
-                f"{name.decode()}, spectrum {row}: log-odds {first:.1f} at first, {last:.1f} in the end"
+        return evolution.draw(read(path))
+
+
+def read(path: Path) -> Evolution:
+    """What a snapshots.h5 holds, for the figure."""
+    with h5py.File(path, "r", locking="best-effort") as file:
+        odds = file["log_odds"][()]
+        maps = {TITLES.get(name, name): values[()] for name, values in sorted(file["maps"].items(), reverse=True)}
+        return Evolution(
+            file["wavelength"][()],
+            file["spectra"][()],
+            file["when"][()].tolist(),
+            str(file.attrs["unit"]),
+            maps,
+            {name: _limit(values) for name, values in maps.items()},
+            [
+                f"{brief(name.decode())}, spectrum {row}: log-odds {first:.1f} at first, {last:.1f} in the end"
                 for name, row, first, last in zip(file["observation"], file["row"], odds[0], odds[-1], strict=True)
-            ]
-            return evolution.draw(
-                file["wavelength"][()],
-                file["spectra"][()],
-                file["when"][()].tolist(),
-                str(file.attrs["unit"]),
-                {name.replace("_", " "): values[()] for name, values in sorted(file["maps"].items(), reverse=True)},
-                titles,
-                dict(file["wavelength"].attrs),
-                f"held-out spectra; trained on {ORIGINS[str(file.attrs['trained_on'])]}",
-            )
+            ],
+            dict(file["wavelength"].attrs),
+            f"held-out spectra; trained on {ORIGINS[str(file.attrs['trained_on'])]}",
+        )
+
+
+def _limit(values: np.ndarray) -> float:
+    """The attribution at the ends of the colour scale: nearly the largest there is."""
+    known = np.abs(values[np.isfinite(values)])
+    return (float(np.quantile(known, 0.995)) if known.size else 0.0) or 1.0

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from preflare.figures import style
 
 MARKS = ("o", "s", "^", "D")
-COLOURS = (style.RED, style.BLUE, "#009e73", style.INK)
+COLOURS = (style.RED, style.BLUE, style.GREEN, style.INK)
 
 
 def draw(
@@ -30,21 +30,19 @@ def draw(
     """
     rows = np.arange(len(names))
     with style.applied():
-        figure = Figure(figsize=(7.2, 1.6 + 0.17 * len(names)), layout="constrained")
+        figure = Figure(figsize=(style.PAGE, max(2.6, 1.2 + 0.25 * len(names))), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=[1, 1])
-        left.barh(rows, 100 * chance, height=0.9, color="#dddddd", label="chance (shifts)")
+        left.barh(rows, 100 * chance, height=0.9, color=style.SHADE, label="chance: profiles shifted along the slit")
         for place, (name, values) in enumerate(shares.items()):
             look = {"marker": MARKS[place % 4], "color": COLOURS[place % 4]}
-            left.plot(
-                100 * values,
-                rows + 0.2 * (place - (len(shares) - 1) / 2),
-                linestyle="",
-                markersize=3.5,
-                label=name,
-                **look,
-            )
-            right.plot(tolerances, 100 * curves[name], linewidth=1.2, markersize=4, **look)
-        right.plot(tolerances, 100 * expected, color=style.GREY, linewidth=1.2, linestyle="--")
+            # Each predictor has a line of its own in a row, so that equal shares lie below each other; those at the
+            # ends stand whole.
+            aside = 0.23 * (place - (len(shares) - 1) / 2)
+            left.plot(100 * values, rows + aside, linestyle="", markersize=2.6, clip_on=False, label=name, **look)
+            right.plot(tolerances, 100 * curves[name], linewidth=style.LINE, markersize=3, **look)
+        (dashed,) = right.plot(
+            tolerances, 100 * expected, color=style.GREY, linewidth=1.2, linestyle="--", label="chance, mean"
+        )
         right.axhline(100 * published, color=style.GREY, linewidth=0.8, linestyle=":")
         right.annotate(
             "the paper's share",
@@ -52,22 +50,21 @@ def draw(
             (4, 2),
             ("axes fraction", "data"),
             "offset points",
-            fontsize=7,
-            color="#555555",
+            fontsize=style.SMALL,
+            color=style.QUIET,
         )
-        right.axvline(tolerance, color=style.GREY, linewidth=0.6)
+        right.axvline(tolerance, color=style.GREY, linewidth=style.FINE)
         right.set(xscale="log", xlabel="tolerance (arcsec)", ylabel="aligned slits (%), mean of observations")
         right.set_xticks(list(tolerances), [f"{one:g}" for one in tolerances])
         right.minorticks_off()
         right.set_ylim(0, 104)
-        left.set(xlim=(-3, 103), ylim=(len(names), -1), xlabel=f"slits aligned within {tolerance:g} arcsec (%)")
-        left.set_yticks(rows, list(names), fontsize=6)
-        for axes in (left, right):
-            axes.xaxis.label.set_fontsize(8)
-            axes.yaxis.label.set_fontsize(8)
-            axes.tick_params(axis="x", labelsize=7)
-        right.tick_params(axis="y", labelsize=7)
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
+        for row in rows[:-1] + 0.5:
+            left.axhline(row, color=style.SHADE, linewidth=style.FINE, zorder=0)
+        left.set(xlim=(-2, 102), ylim=(len(names) - 0.4, -0.6), xlabel=f"slits aligned within {tolerance:g} arcsec (%)")
+        left.set_yticks(rows, list(names), fontsize=style.SMALL)
+        left.tick_params(axis="y", length=0)
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend([*handles, dashed], [*labels, dashed.get_label()], loc="outside lower center", ncols=3)
         if note:
             style.note(figure, note)
     return figure

@@ -6,35 +6,36 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from preflare.figures import style
+from preflare.figures import places, style
 from preflare.figures.context import View
 from preflare.figures.xrays import Curve, panel
 
 
 @dataclass(frozen=True, eq=False)
 class Collected:
-    """An observation. curve: its X-rays, None where unknown. cadence: minutes from one raster to the next. places:
-    (n, 2) of the spectra of one raster, x and y in arcsec; intensity: (n,) theirs. view: the image behind, if any."""
+    """An observation. curve: its X-rays, None where unknown. cadence: minutes from one raster to the next. cells:
+    (n, 4, 2) corners of what the pixels of one raster cover, x and y in arcsec; intensity: (n,) theirs. view: the image
+    behind, if any."""
 
     title: str
     curve: Curve | None
     cadence: float
-    places: np.ndarray
+    cells: np.ndarray
     intensity: np.ndarray
     view: View | None
 
 
 def draw(collected: Sequence[Collected], classes: Mapping[str, float], remark: str) -> Figure:
-    """A row for each: left its X-rays, the window grey, the time of one raster as a black bar; right its places,
+    """A row for each: left its X-rays, the window grey, the time of one raster as a black bar; right its pixels,
     coloured by intensity, bright where it is high.
 
     classes: name -> W/m² at which it begins.
     """
     with style.applied():
-        figure = Figure(figsize=(6.8, 2.9 * len(collected)), layout="constrained")
-        panels = figure.subplots(len(collected), 2, squeeze=False, gridspec_kw={"width_ratios": [1.7, 1]})
+        figure = Figure(figsize=(style.PAGE, 0.3 + 2.5 * len(collected)), layout="constrained")
+        panels = figure.subplots(len(collected), 2, squeeze=False, gridspec_kw={"width_ratios": [1.5, 1]})
         for (left, right), one in zip(panels, collected, strict=True):
-            left.set_title(one.title, fontsize=9, loc="left")
+            left.set_title(one.title, loc="left")
             if one.curve is None:
                 left.annotate("no X-rays known", (0.5, 0.5), xycoords="axes fraction", ha="center")
                 left.set_axis_off()
@@ -53,23 +54,13 @@ def draw(collected: Sequence[Collected], classes: Mapping[str, float], remark: s
                     textcoords="offset points",
                     ha="right" if late else "left",
                     va="center",
-                    fontsize=7,
+                    fontsize=style.TICK,
                 )
                 left.set_xlabel("minutes from the observation's start")
-                left.set_ylabel("GOES flux (W/m²)")
-            if one.view is not None:
-                shown = one.view.image[np.isfinite(one.view.image)]
-                low, high = np.percentile(shown, [1, 99.5]) if shown.size else (0, 1)
-                right.imshow(one.view.image, vmin=low, vmax=high, cmap="gray", origin="lower", extent=one.view.extent)
-                right.set_title(one.view.title, fontsize=7, loc="left")
-            dots = right.scatter(*one.places.T, c=one.intensity, s=14, marker="s", cmap="cividis", linewidths=0)
-            bar = figure.colorbar(dots, ax=right, shrink=0.8)
-            bar.set_label("intensity (DN/s)", fontsize=8)
-            bar.ax.tick_params(labelsize=7)
-            right.set_xlabel("x (arcsec)")
+                left.set_ylabel("GOES flux, 1 to 8 Å (W/m²)")
+            shown = places.cover(right, one.cells, one.intensity, one.view, "cividis", 0, one.intensity.max(initial=1))
+            figure.colorbar(shown, ax=right, label="intensity (DN/s)")
             right.set_ylabel("y (arcsec)")
-            right.set_aspect("equal", adjustable="datalim")
-            right.margins(0.25)
         if remark:
             style.note(figure, remark)
     return figure

@@ -22,23 +22,23 @@ def draw(
     used: samples of the left panel, a dashed line in the right one. k may be 0.
     """
     with style.applied():
-        figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+        figure = Figure(figsize=(style.PAGE, 2.7), layout="constrained")
         left, right = figure.subplots(1, 2)
         low, high = np.quantile(residuals, [0.005, 0.995])
         edges = np.linspace(low, high, 61) if high > low else np.array([low - 0.5, low + 0.5])
         left.hist(np.clip(residuals, edges[0], edges[-1]), bins=list(edges), color=style.GREY)
         left.axvline(0, color=style.INK, linewidth=0.8)
-        left.set_xlabel(f"residual, {unit} (ends hold what lies beyond)")
+        left.set_xlabel(f"residual, {unit} (the ends hold what lies beyond)")
         left.set_ylabel("spectra")
         if len(samples):
-            right.plot(samples, most, color=style.GREY, marker="o", markersize=4, label="|residual|, 90% of spectra")
-            right.plot(samples, median, color=style.INK, marker="o", markersize=4, label="|residual|, median")
+            right.plot(samples, most, color=style.GREY, marker="o", markersize=3, label="|residual|, 90% of spectra")
+            right.plot(samples, median, color=style.INK, marker="o", markersize=3, label="|residual|, median")
             right.axvline(used, color=style.RED, linewidth=1, linestyle="--")
             right.set(xscale="log", yscale="log", xlabel="samples for each spectrum", ylabel=f"residual, {unit}")
             other = right.twinx()
             shown = difference > 0
             other.plot(
-                samples[shown], difference[shown], color=style.BLUE, marker="s", markersize=4, label="attributions"
+                samples[shown], difference[shown], color=style.BLUE, marker="s", markersize=3, label="attributions"
             )
             other.set_yscale("log")
             other.set_ylabel("relative RMS difference of attributions\nfrom those with the most samples")

@@ -12,11 +12,13 @@ from preflare.figures.xrays import Curve, panel
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """image: (y, x), upright, NaN where nothing is shown. extent: left, right, bottom, top, arcsec."""
+    """image: (y, x), upright, NaN where nothing is shown. extent: left, right, bottom, top, arcsec. limits: of its
+    values, drawn black and white."""
 
     title: str
     image: np.ndarray
     extent: tuple[float, float, float, float]
+    limits: tuple[float, float]
 
 
 def draw(
@@ -34,16 +36,15 @@ def draw(
     """
     widths = [2.2] * (curve is not None) + [1.5] * len(views)
     with style.applied():
-        figure = Figure(figsize=(1.9 * sum(widths), 3.6), layout="constrained")
+        figure = Figure(figsize=(style.PAGE, 1.0 + 9.0 / sum(widths)), layout="constrained")
         panels = figure.subplots(1, len(widths), squeeze=False, gridspec_kw={"width_ratios": widths})[0]
         if curve is not None:
             panel(panels[0], curve, classes)
-            panels[0].set_title(title, fontsize=9, loc="left")
+            panels[0].set_title(title, loc="left")
             panels[0].set_xlabel("minutes from the observation's start")
             panels[0].set_ylabel("GOES flux, 1 to 8 Å (W/m²)")
         for axes, view in zip(panels[len(widths) - len(views) :], views, strict=True):
-            shown = view.image[np.isfinite(view.image)]
-            low, high = np.percentile(shown, [1, 99.5]) if shown.size else (0, 1)
+            low, high = view.limits
             axes.imshow(
                 # The square root shows plage and quiet Sun at once.
                 np.sqrt(np.clip(view.image - low, 0, None)),
@@ -54,13 +55,13 @@ def draw(
                 extent=view.extent,
             )
             for ends in slits:
-                axes.plot(ends[:, 0], ends[:, 1], color="#00a650", linewidth=0.8, alpha=0.8)
-            axes.set_title(view.title, fontsize=8, loc="left")
-            axes.set_facecolor("#dddddd")
-            axes.tick_params(labelsize=7)
-            axes.set_xlabel("x (arcsec)", fontsize=8)
+                axes.plot(ends[:, 0], ends[:, 1], color=style.GREEN, linewidth=0.8, alpha=0.8)
+            axes.set_title(view.title, fontsize=style.SMALL, loc="left")
+            style.missing(axes)
+            axes.locator_params(nbins=4)
+            axes.set_xlabel("x (arcsec)")
         if views:
-            panels[len(widths) - len(views)].set_ylabel("y (arcsec)", fontsize=8)
+            panels[len(widths) - len(views)].set_ylabel("y (arcsec)")
         if remark:
             style.note(figure, remark)
     return figure

@@ -30,11 +30,11 @@ def draw(
 ) -> Figure:
     """Points (n,) counted in hexagons at column width; those beyond the limits are not shown.
 
-    titles, limits: of both axes. span: a vertical line with its interval, (place, low, high). note: for the corner;
-    "" for none.
+    titles, limits: of both axes. span: a break with its interval, (place, low, high), as vertical lines. note: for the
+    corner; "" for none.
     """
     with style.applied():
-        figure = Figure(figsize=(3.46, 3.3), layout="constrained")
+        figure = Figure(figsize=(style.COLUMN, 3.2), layout="constrained")
         axes = figure.subplots()
         inside = (x >= limits[0][0]) & (x <= limits[0][1]) & (y >= limits[1][0]) & (y <= limits[1][1])
         drawn = axes.hexbin(
@@ -45,16 +45,16 @@ def draw(
             axes.plot(line.x, line.y, color=line.colour, linewidth=1.6, label=line.label or None)
         if span is not None:
             place, low, high = span
-            axes.axvspan(low, high, color=style.GREY, alpha=0.3, linewidth=0, zorder=0)
-            axes.axvline(place, color=style.INK, linestyle="--", linewidth=1)
+            axes.axvline(place, color=style.INK, linestyle="--", label="break")
+            for number, end in enumerate((low, high)):
+                axes.axvline(end, color=style.INK, linestyle=":", label=None if number else "its 95% interval")
         axes.set_xlim(limits[0])
         axes.set_ylim(limits[1])
-        axes.set_xlabel(titles[0], fontsize=8.5)
-        axes.set_ylabel(titles[1], fontsize=8.5)
-        axes.tick_params(labelsize=8)
+        axes.set_xlabel(titles[0])
+        axes.set_ylabel(titles[1])
         figure.colorbar(drawn, ax=axes, label="spectra", shrink=0.8, pad=0.02)
-        if any(line.label for line in lines):
-            figure.legend(loc="outside lower center", fontsize=7.5, ncols=1)
+        if span is not None or any(line.label for line in lines):
+            figure.legend(loc="outside lower center", ncols=2)
         if note:
             style.note(figure, note)
     return figure

@@ -17,15 +17,16 @@ def draw(
     names: tuple[str, str],
     remark: str,
 ) -> Figure:
-    """Left, one spectrum: expected gradients, the same smoothed, and the map on their scale, each (wavelength,).
-    Middle: the distribution over spectra of the linear and of the rank correlation, (n,) each. Right: their median
+    """Above, one spectrum: expected gradients, the same smoothed, and the map on their scale, each (wavelength,).
+    Below left: the distribution over spectra of the linear and of the rank correlation, (n,) each. Right: their median
     after smoothing (w,) against its width (w,) in Å; dashed the best width, dotted the paper's.
 
     wavelength: (wavelength,) Å. names: of the map, and of what is explained.
     """
     with style.applied():
-        figure = Figure(figsize=(12.8, 3.8), layout="constrained")
-        one, many, fit = figure.subplots(1, 3, width_ratios=[1.5, 1, 1])
+        figure = Figure(figsize=(style.PAGE, 4.2), layout="constrained")
+        panels = figure.subplot_mosaic([["one", "one"], ["many", "fit"]])
+        one, many, fit = panels["one"], panels["many"], panels["fit"]
         raw, smooth, shifted = example
         one.axhline(0, color=style.GREY, linewidth=0.6)
         one.plot(wavelength, raw, color=style.GREY, linewidth=0.9, label="expected gradients")
@@ -35,15 +36,15 @@ def draw(
         one.set_xlabel("vacuum wavelength (Å)")
         one.set_ylabel(f"{names[1]} for each point")
         one.margins(y=0.25)
-        one.legend(loc="best", fontsize=8)
+        one.legend(loc="best")
         edges = list(np.linspace(-1, 1, 41))
         many.hist(correlations[0], bins=edges, color=style.GREY, label="linear")
         many.hist(correlations[1], bins=edges, histtype="step", color=style.RED, linewidth=1.5, label="by rank")
         many.set(xlabel="correlation over a spectrum's wavelengths", ylabel="spectra", xlim=(-1, 1))
         many.set_xticks([-1, -0.5, 0, 0.5, 1])
-        many.legend()
-        fit.plot(widths, curve, color=style.INK, marker="o", markersize=4)
-        fit.axvline(best, color=style.RED, linestyle="--", linewidth=1, label=f"best, {best:.2f} Å")
+        many.legend(loc="upper left")
+        fit.plot(widths, curve, color=style.INK, marker="o", markersize=3)
+        fit.axvline(best, color=style.RED, linestyle="--", label=f"best, {best:.2f} Å")
         fit.axvline(paper, color=style.BLUE, linestyle=":", linewidth=1.5, label=f"the paper's, {paper:.2f} Å")
         fit.set(xlabel="width of the smoothing (Å)", ylabel="median correlation")
         fit.legend()

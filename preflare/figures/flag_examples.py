@@ -23,7 +23,7 @@ def draw(
     """
     columns = max(len(values) for values in spectra.values())
     with style.applied():
-        figure = Figure(figsize=(2.9 * columns, 0.9 + 1.5 * len(spectra)), layout="constrained")
+        figure = Figure(figsize=(style.PAGE, 0.6 + 1.15 * len(spectra)), layout="constrained")
         panels = figure.subplots(len(spectra), columns, sharex=True, squeeze=False)
         for row, (flag, values) in enumerate(spectra.items()):
             for column, axes in enumerate(panels[row]):
@@ -34,18 +34,17 @@ def draw(
                 # A line through single points that are left would not be seen.
                 few = known.sum() < 0.2 * len(known)
                 axes.plot(wavelength, values[column], "." if few else "-", color=style.INK, linewidth=0.8, markersize=3)
-                axes.set_title(titles[flag][column], fontsize=7)
-                axes.tick_params(labelsize=7)
+                axes.set_title(titles[flag][column], fontsize=style.SMALL)
                 axes.set_xlim(wavelength[0], wavelength[-1])
                 # With a tenth of an angstrom, more would run together.
-                axes.locator_params(axis="x", nbins=4)
+                axes.locator_params(axis="x", nbins=3)
                 for place in marks.values():
                     style.rule(axes, place)
                 axes.set_ylim(min(0.0, float(values[column][known].min(initial=0))), 1.08)
                 if not known.any():
                     axes.text(0.5, 0.5, "no point left", transform=axes.transAxes, ha="center", color=style.GREY)
-            panels[row, 0].set_ylabel(flag, fontsize=7)
-        figure.supxlabel("vacuum wavelength (Å)", fontsize=9)
+            panels[row, 0].set_ylabel(flag, fontsize=style.SMALL)
+        figure.supxlabel("vacuum wavelength (Å)")
         if remark:
             style.note(figure, remark)
     return figure

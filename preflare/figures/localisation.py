@@ -10,7 +10,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from preflare.figures import style
 
 # Okabe and Ito: one for each method.
-COLOURS = (style.GREY, "#e69f00", style.BLUE, style.RED, "#009e73", "#cc79a7")
+COLOURS = (style.GREY, style.ORANGE, style.BLUE, style.RED, style.GREEN, style.PINK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,9 @@ def draw(
     """
     methods = list(dict.fromkeys(method for panel in bands.values() for method in panel))
     with style.applied():
-        figure = Figure(figsize=(1.2 + 3.2 * len(columns), 1.4 + 2.2 * len(rows)), layout="constrained")
+        figure = Figure(
+            figsize=(style.PAGE if len(columns) > 1 else style.COLUMN, 0.7 + 1.5 * len(rows)), layout="constrained"
+        )
         panels = figure.subplots(len(rows), len(columns), sharex=True, sharey="row", squeeze=False)
         for (row, column), panel in bands.items():
             axes = panels[rows.index(row), columns.index(column)]

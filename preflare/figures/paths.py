@@ -25,7 +25,7 @@ def draw(
     said: (way, position). attributions: (way, wavelength). quantity: what is explained.
     """
     with style.applied():
-        figure = Figure(figsize=(7.2, 5.4), layout="constrained")
+        figure = Figure(figsize=(style.PAGE, 4.6), layout="constrained")
         panels = figure.subplot_mosaic([["way", "way"], ["said", "found"]], width_ratios=[1, 1.6])
         way, line, found = panels["way"], panels["said"], panels["found"]
         for spectrum in spectra[1:-1]:
@@ -35,11 +35,13 @@ def draw(
         way.set_xlim(wavelength[0], wavelength[-1])
         way.set_ylabel("spectrum / its maximum")
         way.set_xlabel("vacuum wavelength (Å)")
-        way.legend(loc="upper right", fontsize=8)
-        style.mark(way, marks, 2.0, 7.5)
+        way.legend(loc="upper right")
+        style.mark(way, marks, 2.0)
         for curve in said[1:]:
             line.plot(positions, curve, color=style.GREY, linewidth=0.6, alpha=0.7)
-        line.plot(positions, said[0], color=style.INK)
+        line.plot(positions, said[0], color=style.INK, label="the way above")
+        line.plot([], [], color=style.GREY, linewidth=0.6, label="others")
+        line.legend()
         line.set_xlabel("position on the way")
         line.set_ylabel(quantity)
         line.set_xlim(0, 1)
@@ -50,6 +52,6 @@ def draw(
         found.set_xlim(wavelength[0], wavelength[-1])
         found.set_xlabel("vacuum wavelength (Å)")
         found.set_ylabel(f"{quantity} per point")
-        found.legend(loc="upper right", fontsize=8)
+        found.legend(loc="upper right")
         style.note(figure, remark)
     return figure

@@ -1,49 +1,67 @@
-"""What was found where: places on the Sun coloured by values, over an image."""
+"""What was found where: pixels on the Sun coloured by values, over an image."""
 
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
 from preflare.figures import style
 from preflare.figures.context import View
-from preflare.figures.spectra import AGAINST_TO_FOR
 
 
-def draw(places: np.ndarray, values: Mapping[str, np.ndarray], view: View | None, remark: str) -> Figure:
+def draw(cells: np.ndarray, values: Mapping[str, np.ndarray], view: View | None, remark: str) -> Figure:
     """A panel for each of some values; those that have both signs on a scale about zero, others on one from zero.
 
-    places: (n, 2) x and y in arcsec. values: title -> (n,), NaN where there is none, which leaves the image to be seen.
-    view: the image behind, None for none.
+    cells: (n, 4, 2) corners of what pixels cover, x and y in arcsec. values: title -> (n,), NaN where there is none,
+    which leaves the image to be seen. view: the image behind, None for none.
     """
     with style.applied():
-        figure = Figure(figsize=(3.4 * len(values), 3.6), layout="constrained")
+        figure = Figure(figsize=(style.PAGE, 3.3), layout="constrained")
         panels = figure.subplots(1, len(values), squeeze=False, sharey=True)[0]
         for axes, (title, found) in zip(panels, values.items(), strict=True):
-            if view is not None:
-                shown = view.image[np.isfinite(view.image)]
-                low, high = np.percentile(shown, [1, 99.5]) if shown.size else (0, 1)
-                axes.imshow(view.image, vmin=low, vmax=high, cmap="gray", origin="lower", extent=view.extent)
-            there = np.isfinite(found)
-            most = float(np.abs(found[there]).max(initial=0.0)) or 1.0
-            signed = bool((found[there] < 0).any())
-            dots = axes.scatter(
-                *places[there].T,
-                c=found[there],
-                s=16,
-                marker="s",
-                linewidths=0,
-                cmap=AGAINST_TO_FOR if signed else "cividis",
-                vmin=-most if signed else 0,
-                vmax=most,
-            )
-            figure.colorbar(dots, ax=axes, location="bottom", label=title)
-            axes.set_xlabel("x (arcsec)")
-            axes.set_aspect("equal", adjustable="datalim")
-            axes.margins(0.25)
+            most = float(np.nanmax(np.abs(found), initial=0.0)) or 1.0
+            signed = bool(np.nanmin(found, initial=0.0) < 0)
+            colours = style.look().signed if signed else "cividis"
+            shown = cover(axes, cells, found, view, colours, -most if signed else 0, most)
+            figure.colorbar(shown, ax=axes, label=title)
         panels[0].set_ylabel("y (arcsec)")
-        if view is not None:
-            panels[0].set_title(view.title, fontsize=8, loc="left")
         if remark:
             style.note(figure, remark)
     return figure
+
+
+def cover(
+    axes: Axes,
+    cells: np.ndarray,
+    values: np.ndarray,
+    view: View | None,
+    colours: str | Colormap,
+    low: float,
+    high: float,
+) -> PolyCollection:
+    """Cells (n, 4, 2) coloured by values (n,) between low and high, those with none left out. Over an image both axes
+    have one scale; without one they end with the cells, and say so, for a slit is long and a raster narrow."""
+    if view is None:
+        style.missing(axes)
+        axes.set_xlabel("x (arcsec)\n(stretched)")
+    else:
+        axes.set_xlabel("x (arcsec)")
+        axes.imshow(
+            view.image, vmin=view.limits[0], vmax=view.limits[1], cmap="gray", origin="lower", extent=view.extent
+        )
+        axes.set_title(view.title, fontsize=style.SMALL, loc="left")
+    there = np.isfinite(values)
+    shown = PolyCollection(list(cells[there]), cmap=colours, linewidths=0.1, edgecolors="face")
+    shown.set_array(values[there])
+    shown.set_clim(low, high)
+    axes.add_collection(shown)
+    axes.locator_params(axis="x", nbins=4)
+    if view is None and len(cells):
+        (left, bottom), (right, top) = cells.reshape(-1, 2).min(axis=0), cells.reshape(-1, 2).max(axis=0)
+        axes.set(xlim=(left, right), ylim=(bottom, top))
+    elif view is not None:
+        axes.set(xlim=view.extent[:2], ylim=view.extent[2:])
+    return shown

@@ -29,7 +29,7 @@ def draw(
     everything = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in errors.values()])
     bins = np.geomspace(everything.min(), everything.max() * 1.001, 60)
     with style.applied():
-        figure = Figure(figsize=(9.0, 6.4), layout="constrained")
+        figure = Figure(figsize=(style.PAGE, 5.0), layout="constrained")
         parts: Any = figure.subfigures(2, 1, height_ratios=[1.2, 1])
         above, below = parts
         axes = above.add_subplot()
@@ -43,17 +43,19 @@ def draw(
         for name, limit in thresholds.items():
             if bins[0] < limit < bins[-1]:
                 axes.axvline(limit, color=style.INK, linewidth=1.8 if name == "own" else 0.8, linestyle="--", zorder=0)
-                axes.annotate(name, (limit, 1), (2, -8), ("data", "axes fraction"), "offset points", fontsize=8)
+                axes.annotate(
+                    name, (limit, 1), (2, -8), ("data", "axes fraction"), "offset points", fontsize=style.SMALL
+                )
         axes.legend(loc="upper left")
         panels = below.subplots(1, len(spectra), sharex=True, sharey=True, squeeze=False)[0]
         for panel, spectrum, answer, title in zip(panels, spectra, decoded, titles, strict=True):
             panel.plot(wavelength, spectrum, color=style.INK, linewidth=1.0, label="spectrum")
             panel.plot(wavelength, answer, color=style.RED, linewidth=1.2, label="decoded")
-            panel.set_title(title, fontsize=9)
-            panel.set_xlabel("vacuum wavelength (Å)", fontsize=8)
-            panel.tick_params(labelsize=7)
+            panel.set_title(title, fontsize=style.TICK)
+            panel.locator_params(axis="x", nbins=3)
+        below.supxlabel("vacuum wavelength (Å)")
         panels[0].set_ylabel("spectrum / its maximum")
-        panels[0].legend(fontsize=7, loc="upper center")
+        panels[0].legend(loc="upper center")
         if remark:
             style.note(figure, remark)
     return figure

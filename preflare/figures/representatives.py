@@ -14,15 +14,15 @@ def draw(chosen: np.ndarray, middle: np.ndarray, low: np.ndarray, high: np.ndarr
     """
     numbers = np.arange(1, len(chosen) + 1)
     with style.applied():
-        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+        figure = Figure(figsize=(style.COLUMN, 2.6), layout="constrained")
         axes = figure.add_subplot()
         axes.fill_between(
             numbers, low, high, color=style.GREY, alpha=0.3, linewidth=0, label="drawn at random, 5 to 95%"
         )
         axes.plot(numbers, middle, color=style.GREY, label="drawn at random, median")
-        axes.plot(numbers, chosen, color=style.RED, marker="o", markersize=4, label="chosen one by one")
+        axes.plot(numbers, chosen, color=style.RED, marker="o", markersize=3, label="chosen one by one")
         axes.set_xlabel("members")
-        axes.set_ylabel("difference from the mean of all (relative RMS)")
+        axes.set_ylabel("difference from the mean of all\n(relative RMS)")
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()

@@ -14,7 +14,7 @@ def draw(names: Sequence[str], groups: Mapping[str, np.ndarray], xlabel: str, no
     groups: title -> (name, 3): value, low, high, as shares. note: for the corner; "" for none.
     """
     with style.applied():
-        figure = Figure(figsize=(3.46, 1.5 + 0.36 * len(names)), layout="constrained")
+        figure = Figure(figsize=(style.COLUMN, 0.9 + 0.36 * len(names)), layout="constrained")
         axes = figure.subplots()
         rows = np.arange(len(names))
         for place, (colour, shape, (title, values)) in enumerate(
@@ -23,12 +23,11 @@ def draw(names: Sequence[str], groups: Mapping[str, np.ndarray], xlabel: str, no
             y = rows + 0.22 * (place - (len(groups) - 1) / 2)
             axes.hlines(y, 100 * values[:, 1], 100 * values[:, 2], color=colour, linewidth=1.2)
             axes.plot(100 * values[:, 0], y, shape, color=colour, markersize=4, label=title)
-        axes.set_yticks(rows, names, fontsize=8)
+        axes.set_yticks(rows, names, fontsize=style.TICK)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
-        axes.set_xlabel(xlabel, fontsize=8)
-        axes.tick_params(axis="x", labelsize=8)
-        figure.legend(loc="outside lower center", ncols=2, fontsize=7)
+        axes.set_xlabel(xlabel)
+        figure.legend(loc="outside lower center", ncols=3)
         if note:
             style.note(figure, note)
     return figure

@@ -8,24 +8,27 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, StrMethodFormatter
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from preflare.figures import style
-from preflare.figures.spectra import AGAINST_TO_FOR
 from preflare.figures.spectrogram import edges
 
-NOTHING = "#d9d9d9"
-# Of the two columns' scales.
-UNITS = (("", ""), ("DN/s", "log-odds per wavelength: for PF (+), against PF (\N{MINUS SIGN})"))
+# W/m² that the axis of the X-rays shows.
+FAINT, BRIGHT = 1e-7, 1e-3
+# Columns -> length over breadth of a colour bar.
+ASPECT = {1: 80, 2: 40}
+EVIDENCE = "log-odds per wavelength, for (+) or against (\N{MINUS SIGN}) PF"
 
 
 @dataclass(frozen=True, eq=False)
 class Map:
     """minutes: (repeat,) from the onset. along: (slit,) arcsec. intensity, attribution: (repeat, slit), in DN/s and
-    signed; own_intensity, own_attribution: the same with each side of the onset on its own scale, up to 1. score:
-    (repeat,) mean along the slit. xrays: minutes and W/m², (n,) each. onset: whether there is one, at 0. leads, flare,
-    footpoint: arcsec of the pixel that leads before, of the brightest in the flare, and of what the simulation made
-    flare; NaN for none.
+    signed; own_intensity, own_attribution: the same with each side of the onset on its own scale, up to 1. light: the
+    intensities at the ends of the common scale. score: (repeat,) mean along the slit. xrays: minutes and W/m², (n,)
+    each. onset: whether there is one, at 0. leads, flare, footpoint: arcsec of the pixel that leads before, of the
+    brightest in the flare, and of what the simulation made flare; NaN for none.
     """
 
     title: str
@@ -35,6 +38,7 @@ class Map:
     attribution: np.ndarray
     own_intensity: np.ndarray
     own_attribution: np.ndarray
+    light: tuple[float, float]
     score: np.ndarray
     xrays: tuple[np.ndarray, np.ndarray]
     onset: bool
@@ -44,38 +48,59 @@ class Map:
 
 
 def draw(one: Map, limit: float, classes: Mapping[str, float], note: str) -> Figure:
-    """Two columns: each side of the onset on a scale of its own, as in the paper, and one scale for all.
+    """Intensity above attribution: right on one scale; left, where there is an onset, each side of it on a scale of
+    its own, as in the paper.
 
     limit: attribution at the ends of the common scale. classes: name -> W/m² at which it begins, as dotted levels.
     note: for the corner; "" for none.
     """
-    with style.applied():
-        figure = Figure(figsize=(7.2, 4.4), layout="constrained")
-        axes = figure.subplots(2, 2, sharex=True, sharey=True)
-        common = LogNorm(*_range(one.intensity))
-        columns = (
-            (one.own_intensity, Normalize(0, 1), one.own_attribution, 1.0, "each side on its own scale"),
-            (one.intensity, common, one.attribution, limit, "one scale"),
+    columns: list[tuple[np.ndarray, Normalize, str, np.ndarray, float, str, str]] = [
+        (
+            one.intensity,
+            LogNorm(*one.light),
+            "intensity (DN/s)",
+            one.attribution,
+            limit,
+            f"attribution ({EVIDENCE})",
+            "one scale",
         )
-        for column, (light, norm, values, end, kind) in enumerate(columns):
+    ]
+    if one.onset:
+        own = "over the highest of its side of the onset"
+        columns.insert(
+            0,
+            (
+                one.own_intensity,
+                Normalize(0, 1),
+                f"intensity {own}",
+                one.own_attribution,
+                1.0,
+                f"attribution {own}",
+                "each side on its own scale",
+            ),
+        )
+    with style.applied():
+        figure = Figure(figsize=(style.PAGE, 4.4), layout="constrained")
+        axes = figure.subplots(2, len(columns), sharex=True, sharey=True, squeeze=False)
+        for column, (light, norm, lit, values, end, said, kind) in enumerate(columns):
             above, below = axes[:, column]
             bright = _image(above, one, light, norm, "magma")
-            evidence = _image(below, one, values, Normalize(-end, end), AGAINST_TO_FOR)
-            above.set_title(kind, fontsize=9)
-            _bar(figure, bright, above, "top", UNITS[column][0])
-            _bar(figure, evidence, below, "bottom", UNITS[column][1])
-            _xrays(above, one, classes, named=column == 1)
-            _score(below, one, named=column == 1)
+            evidence = _image(below, one, values, Normalize(-end, end), style.look().signed)
+            above.set_title(kind)
+            _bar(figure, bright, above, "top", lit, len(columns))
+            _bar(figure, evidence, below, "bottom", said, len(columns))
+            _xrays(above, one, classes, named=column == len(columns) - 1)
+            _score(below, one, named=column == len(columns) - 1)
             for panel in (above, below):
                 _places(panel, one)
-        axes[0, 0].set_ylabel("intensity\narcsec along the slit", fontsize=8)
-        axes[1, 0].set_ylabel("attribution\narcsec along the slit", fontsize=8)
-        for panel in axes.flat:
-            panel.tick_params(labelsize=7)
-        figure.supxlabel("minutes to the onset" if one.onset else "minutes to the end of the window", fontsize=8)
-        figure.suptitle(one.title, x=0.01, ha="left", fontsize=9)
+        for panel in axes[:, 0]:
+            panel.set_ylabel("arcsec along the slit")
+        for panel in axes[1]:
+            panel.set_xlabel("minutes to the onset" if one.onset else "minutes to the end of the window")
+        figure.suptitle(one.title, x=0.01, ha="left", fontsize=style.TITLE)
+        figure.legend(handles=_legend(one), loc="outside lower center", ncols=5)
         if note:
-            figure.text(0.995, 0.985, note, ha="right", va="top", fontsize=9, style="italic", color=style.RED)
+            figure.text(0.995, 0.99, note, ha="right", va="top", fontsize=style.TICK, style="italic", color=style.RED)
     return figure
 
 
@@ -84,37 +109,31 @@ def small(one: Map, limit: float) -> Figure:
     with style.applied():
         figure = Figure(figsize=(1.6, 1.5), layout="constrained")
         above, below = figure.subplots(2, 1)
-        _image(above, one, one.intensity, LogNorm(*_range(one.intensity)), "magma")
-        _image(below, one, one.attribution, Normalize(-limit, limit), AGAINST_TO_FOR)
+        _image(above, one, one.intensity, LogNorm(*one.light), "magma")
+        _image(below, one, one.attribution, Normalize(-limit, limit), style.look().signed)
         for panel in (above, below):
             _places(panel, one)
             panel.set(xticks=[], yticks=[])
     return figure
 
 
-def _range(values: np.ndarray) -> tuple[float, float]:
-    known = values[np.isfinite(values) & (values > 0)]
-    if not known.size or np.ptp(np.quantile(known, [0.02, 0.995])) == 0:
-        return 1.0, 10.0
-    low, high = np.quantile(known, [0.02, 0.995])
-    return float(low), float(high)
-
-
 def _image(axes: Axes, one: Map, values: np.ndarray, norm: Normalize, colours: str | Colormap) -> QuadMesh:
-    axes.set_facecolor(NOTHING)
+    style.missing(axes)
     x, y = edges(one.minutes), edges(one.along)
     image = axes.pcolormesh(x, y, values.T, norm=norm, cmap=colours, rasterized=True)
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     return image
 
 
-def _bar(figure: Figure, image: QuadMesh, axes: Axes, side: str, unit: str) -> None:
+def _bar(figure: Figure, image: QuadMesh, axes: Axes, side: str, title: str, count: int) -> None:
     plain = {"ticks": LogLocator(subs=(1, 2, 5)), "format": StrMethodFormatter("{x:g}")}
     kind = plain if isinstance(image.norm, LogNorm) else {}
-    bar = figure.colorbar(image, ax=axes, location=side, aspect=40, pad=0.02, **kind)  # type: ignore[arg-type]
+    bar = figure.colorbar(image, ax=axes, location=side, aspect=ASPECT[count], pad=0.02, **kind)  # type: ignore[arg-type]
+    if not kind:
+        bar.ax.locator_params(nbins=5)
     bar.minorticks_off()
-    bar.ax.tick_params(labelsize=6)
-    bar.set_label(unit, fontsize=6)
+    bar.ax.tick_params(labelsize=style.SMALL)
+    bar.set_label(title, fontsize=style.SMALL)
 
 
 def _places(axes: Axes, one: Map) -> None:
@@ -123,11 +142,28 @@ def _places(axes: Axes, one: Map) -> None:
         axes.axvline(0, color="white", linewidth=2.4)
         axes.axvline(0, color=style.INK, linewidth=1.2)
     if np.isfinite(one.footpoint):
-        axes.axhline(one.footpoint, color="#00b000", linewidth=0.9, linestyle=(0, (1, 2)))
+        axes.axhline(one.footpoint, color="white", linewidth=1.8)
+        axes.axhline(one.footpoint, color=style.INK, linewidth=0.9, linestyle=(0, (2, 2)))
     low, high = axes.get_xlim()
     for place, at, mark in ((one.leads, low, ">"), (one.flare, high, "<")):
         if np.isfinite(place):
-            axes.plot([at], [place], mark, color=style.BLUE, markersize=6, clip_on=False, zorder=9)
+            axes.plot(
+                [at], [place], mark, color=style.INK, markeredgecolor="white", markersize=6, clip_on=False, zorder=9
+            )
+
+
+def _legend(one: Map) -> list[Line2D | Patch]:
+    """What marks mean, of those that are there."""
+    found: list[Line2D | Patch] = [Patch(facecolor="white", edgecolor=style.GREY, hatch="//////", label="no value")]
+    if np.isfinite(one.leads):
+        found.append(Line2D([], [], color=style.INK, marker=">", linestyle="", label="attribution leads"))
+    if np.isfinite(one.flare):
+        found.append(Line2D([], [], color=style.INK, marker="<", linestyle="", label="brightest in the flare"))
+    if np.isfinite(one.footpoint):
+        found.append(Line2D([], [], color=style.INK, linewidth=0.9, linestyle=(0, (2, 2)), label="flare put in"))
+    if one.onset:
+        found.append(Line2D([], [], color=style.INK, linewidth=1.2, label="onset"))
+    return found
 
 
 def _xrays(axes: Axes, one: Map, classes: Mapping[str, float], named: bool) -> None:
@@ -137,24 +173,31 @@ def _xrays(axes: Axes, one: Map, classes: Mapping[str, float], named: bool) -> N
     for colour, width in (("white", 2.6), (style.INK, 1.2)):
         right.plot(time, flux, color=colour, linewidth=width)
     right.set_yscale("log")
-    right.set_ylim(1e-7, 1e-3)
+    right.set_ylim(FAINT, BRIGHT)
     for name, level in classes.items():
-        if 1e-7 < level < 1e-3:
-            right.axhline(level, color="white", linewidth=0.5, linestyle=":")
+        if FAINT < level < BRIGHT:
+            right.axhline(level, color="white", linewidth=style.FINE, linestyle=":")
             if named:
-                right.annotate(name, (1, level), (3, 0), ("axes fraction", "data"), "offset points", fontsize=6)
-    right.set_yticks([])
-    right.minorticks_off()
+                right.annotate(
+                    name, (1, level), (-8, 1), ("axes fraction", "data"), "offset points", color="white", va="bottom"
+                )
+    right.yaxis.set_minor_formatter(NullFormatter())
     if named:
-        right.set_ylabel("GOES (line)", fontsize=7, labelpad=12)
+        right.spines["right"].set_visible(True)
+        right.set_ylabel("line: GOES, 1 to 8 Å (W/m²)")
+    else:
+        right.set_yticks([])
+        right.minorticks_off()
 
 
 def _score(axes: Axes, one: Map, named: bool) -> None:
     right = axes.twinx()
-    for colour, width in (("white", 2.6), (style.INK, 1.2)):
+    look = style.look()
+    curve = (look.halo, 2.6), (look.curve if look.curve == "white" else style.INK, 1.2)
+    for colour, width in curve:
         right.plot(one.minutes, one.score, color=colour, linewidth=width)
     right.set_ylim(0, 1)
     right.set_yticks([0, 0.5, 1] if named else [])
-    right.tick_params(labelsize=7)
     if named:
-        right.set_ylabel("mean score (line)", fontsize=7)
+        right.spines["right"].set_visible(True)
+        right.set_ylabel("line: mean score")

@@ -1,21 +1,15 @@
 """Spectra drawn as lines coloured by attribution (paper Fig. 11)."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from preflare.figures import style
-
-# Diverging with a grey middle: a white one would make the line vanish where nothing is attributed.
-AGAINST_TO_FOR = LinearSegmentedColormap.from_list(
-    "against to for", ["#053061", "#2b7bba", "#c4c4c4", "#e6550d", "#7f0000"]
-)
-
-NONE_TO_FOR = LinearSegmentedColormap.from_list("none to for", ["#c4c4c4", "#e6550d", "#7f0000"])
 
 
 def draw(
@@ -24,55 +18,80 @@ def draw(
     attributions: Mapping[str, np.ndarray],
     limits: Mapping[str, float],
     titles: Sequence[str],
-    marks: Mapping[str, float],
+    cores: Mapping[str, float],
+    features: Mapping[str, float],
     remark: str,
     signed: bool = True,
 ) -> Figure:
-    """A row of panels for each spectrum, a column for each method.
+    """A row of panels for each spectrum, a column for each method; the methods of a single spectrum stand below each
+    other.
 
     wavelength: (wavelength,) Å. spectra: (n, wavelength), divided by their maximum.
     attributions: method -> (n, wavelength), signed; where NaN the line is thin and dotted.
     limits: method -> the attribution at the ends of its colour scale.
     signed: whether that spans both signs, or begins at 0, as in the paper's display.
-    titles: of the n rows. marks: name -> Å. remark: in the corner, such as what the model was trained on.
+    titles: of the n rows. cores, about which velocities are, and features: name -> Å. remark: in the corner, such as
+    what the model was trained on.
     """
-    rows, columns = len(spectra), len(attributions)
+    below = len(spectra) == 1 and len(attributions) > 1
+    rows, columns = (len(attributions), 1) if below else (len(spectra), len(attributions))
     with style.applied():
-        figure = Figure(figsize=(5.6 * columns, 1.3 + 1.7 * rows), layout="constrained")
+        figure = Figure(figsize=(style.PAGE, 0.9 + (1.5 if below else 1.25) * rows), layout="constrained")
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        for column, (method, values) in enumerate(attributions.items()):
+        panels[0, 0].set_xlim(wavelength[0], wavelength[-1])
+        panels[0, 0].set_ylim(min(0.0, float(np.nanmin(spectra))), 1.08)
+        panels[0, 0].set_yticks([0, 0.5, 1])
+        for number, (method, values) in enumerate(attributions.items()):
+            mine = panels[number] if below else panels[:, number]
             norm = Normalize(-limits[method] if signed else 0, limits[method])
-            for row in range(rows):
-                axes = panels[row, column]
-                line = _coloured(axes, wavelength, spectra[row], values[row], norm, signed)
-                axes.set_xlim(wavelength[0], wavelength[-1])
-                axes.set_ylim(min(0.0, float(np.nanmin(spectra))), 1.08)
-                axes.set_yticks([0, 0.5, 1])
-            figure.colorbar(
+            for axes, spectrum, said in zip(mine, spectra, values, strict=True):
+                line = _coloured(axes, wavelength, spectrum, said, norm, signed)
+            meaning = "share of the score"
+            if signed:
+                meaning = "+ for PF" if columns > 2 else "for PF (+), against PF (\N{MINUS SIGN})"
+            bar = figure.colorbar(
                 line,
-                ax=panels[:, column],
-                location="bottom",
-                label=f"{method}: for PF (+), against PF (\N{MINUS SIGN})"
-                if signed
-                else f"{method}: share of the score",
+                ax=mine,
+                location="right" if below else "bottom",
+                label=f"{fill(method, 20 if below else 40)}:\n{meaning}"
+                if below or columns > 1
+                else f"{method}: {meaning}",
                 extend="both" if signed else "max",
-                fraction=0.25 / rows,
-                aspect=45,
+                fraction=0.05 if below else 0.25 / rows,
+                aspect=12 if below else 45,
+                pad=0.01,
             )
-            panels[-1, column].set_xlabel("vacuum wavelength (Å)")
-        figure.supylabel("spectrum / its maximum", fontsize=10)
+            bar.ax.locator_params(nbins=5)
+            if not style.look().ticks:
+                bar.set_ticks([])
+        for axes in panels[-1]:
+            axes.set_xlabel("vacuum wavelength (Å)")
+        figure.supylabel("spectrum / its maximum")
         style.note(figure, remark)
-        for axes, title in zip(panels[:, 0], titles, strict=True):
-            axes.annotate(title, (0, 1), (0, 3), "axes fraction", "offset points", fontsize=8)
-        panels[0, 0].set_title(" ", pad=44)  # room for the marks
+        for axes, title in zip(panels[:, 0], titles, strict=False):
+            _title(axes, title)
         figure.draw_without_rendering()  # the marks are set out by the final width of the panels
-        for axes, method in zip(panels[0], attributions, strict=True):
-            style.mark(axes, marks, above=15)
-            axes.set_title(method, fontsize=11, loc="right", pad=44)
+        for axes in panels[0]:
+            style.mark(axes, {**cores, **features}, 2 + style.velocity(axes, cores))
         for axes in panels[1:].flat:
-            for place in marks.values():
+            for place in (*cores.values(), *features.values()):
                 style.rule(axes, place)
     return figure
+
+
+def _title(axes: Axes, title: str) -> None:
+    """In the panel, between the lines, where a spectrum is low."""
+    axes.annotate(
+        title,
+        (0.5, 1),
+        (0, -2),
+        "axes fraction",
+        "offset points",
+        ha="center",
+        va="top",
+        fontsize=style.TICK,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+    )
 
 
 def _coloured(
@@ -84,11 +103,12 @@ def _coloured(
     segments = np.stack([points[:-1], points[1:]], axis=1)
     middle = (values[:-1] + values[1:]) / 2
     known = np.isfinite(middle)
+    look = style.look()
     line = LineCollection(
         list(segments[known]),
-        cmap=AGAINST_TO_FOR if signed else NONE_TO_FOR,
+        cmap=look.signed if signed else look.positive,
         norm=norm,
-        linewidth=2.2,
+        linewidth=1.8,
         capstyle="round",
         zorder=2,
     )

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
 from preflare.figures import style
-from preflare.figures.spectra import AGAINST_TO_FOR
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
     """minutes: (repeat,) increasing. spectra: (repeat, wavelength), divided by their maximum. attribution: the same
-    shape, signed, NaN for none. score: (repeat,). arrow: minute of a spectrum shown elsewhere, NaN for none."""
+    shape, signed, NaN for none. score: (repeat,). arrow: minute of a spectrum shown elsewhere, NaN for none. onset:
+    whether minutes count to one, or to the window's end."""
 
     title: str
     minutes: np.ndarray
@@ -25,6 +25,7 @@ class Panel:
     attribution: np.ndarray
     score: np.ndarray
     arrow: float = np.nan
+    onset: bool = True
 
 
 def draw(
@@ -39,7 +40,7 @@ def draw(
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     with style.applied():
-        figure = Figure(figsize=(3.6 * columns, 0.9 + 3.3 * rows), layout="constrained")
+        figure = Figure(figsize=(style.PAGE if columns > 1 else style.COLUMN, 0.7 + 2.7 * rows), layout="constrained")
         axes = figure.subplots(2 * rows, columns, squeeze=False)
         for number in range(rows * columns):
             row, column = divmod(number, columns)
@@ -49,18 +50,19 @@ def draw(
                 below.set_axis_off()
                 continue
             image = _pair(above, below, panels[number], wavelength, limit, marks)
-            above.set_title(panels[number].title, fontsize=8)
+            above.set_title(panels[number].title)
             _score(above, panels[number])
-            below.set_xlabel("minutes to the onset (AR: to the end)", fontsize=8)
+            below.set_xlabel("minutes to the onset" if panels[number].onset else "minutes to the end of the window")
             for one in (above, below):
-                one.set_ylabel("wavelength (Å)", fontsize=8)
-                one.tick_params(labelsize=7)
+                one.set_ylabel("wavelength (Å)")
             above.set_xticklabels([])
         figure.colorbar(
             image,
             ax=axes,
             location="bottom",
-            label="expected gradients: for PF (+), against PF (\N{MINUS SIGN}); paler: lower score",
+            label="expected gradients (log-odds per wavelength):\n"
+            "for PF (+), against PF (\N{MINUS SIGN}); paler: lower score; hatched: none",
+            ticks=None if style.look().ticks else [],
             extend="both",
             fraction=0.12 / rows,
             aspect=45,
@@ -92,12 +94,19 @@ def _pair(
 ) -> QuadMesh:
     x, y = edges(panel.minutes), edges(wavelength)
     above.pcolormesh(x, y, panel.spectra.T, cmap="binary", vmin=0, vmax=1, rasterized=True)
+    look = style.look()
     strength = np.clip(np.nan_to_num(panel.score), 0, 1)
+    if look.fades:
+        strength /= strength.max(initial=0) or 1
+    style.missing(below)
+    # White below what fades, so that the hatching is of what is missing alone.
+    known = np.where(np.isfinite(panel.attribution), 0.0, np.nan)
+    below.pcolormesh(x, y, known.T, cmap=ListedColormap(["white"]), rasterized=True)
     image = below.pcolormesh(
         x,
         y,
         panel.attribution.T,
-        cmap=AGAINST_TO_FOR,
+        cmap=look.signed,
         norm=Normalize(-limit, limit),
         rasterized=True,
     )
@@ -105,12 +114,11 @@ def _pair(
     for axes in (above, below):
         axes.set(xlim=(x[0], x[-1]), ylim=(y[-1], y[0]))
         for place in marks.values():
-            axes.axhline(place, color=style.INK, linewidth=0.6, alpha=0.7, linestyle=(0, (1, 3)))
-    below.set_facecolor("white")
+            axes.axhline(place, **look.rule)
     if names:
         side = blended_transform_factory(below.transAxes, below.transData)
         for text, place in marks.items():
-            below.text(1.01, place, text, transform=side, fontsize=7, va="center", color="#555555")
+            below.text(1.01, place, text, transform=side, fontsize=style.SMALL, va="center", color=style.QUIET)
     minute(below)
     return image
 
@@ -121,22 +129,30 @@ def minute(axes: Axes) -> None:
     start = low + 0.03 * (high - low)
     side = blended_transform_factory(axes.transData, axes.transAxes)
     axes.plot([start, start + 1], [0.06, 0.06], transform=side, color=style.INK, linewidth=2, solid_capstyle="butt")
-    axes.text(start, 0.08, "1 min", transform=side, fontsize=6, va="bottom")
+    axes.text(start, 0.08, "1 min", transform=side, fontsize=style.SMALL, va="bottom")
 
 
 def _score(axes: Axes, panel: Panel) -> None:
     """The score against time on an axis of its own, and the arrow."""
     right = axes.twinx()
     right.spines["right"].set_visible(True)
-    for colour, width in (("white", 3.0), (style.RED, 1.3)):
+    look = style.look()
+    for colour, width in ((look.halo, 2.6), (look.curve, 1.2)):
         right.plot(panel.minutes, panel.score, color=colour, linewidth=width, marker=".", markersize=2 * width)
     right.set_ylim(0, 1.06)
     right.set_yticks([0, 0.5, 1])
-    right.set_ylabel("score", fontsize=8, color=style.RED)
-    right.tick_params(labelsize=7, colors=style.RED)
+    right.set_ylabel("score (line)")
     if np.isfinite(panel.arrow):
         side = blended_transform_factory(axes.transData, axes.transAxes)
-        axes.plot([panel.arrow], [0.03], marker="^", markersize=5, color=style.BLUE, transform=side, zorder=9)
+        axes.plot(
+            [panel.arrow],
+            [0.03],
+            marker="^",
+            markersize=5,
+            color=look.red if look.fades else style.BLUE,
+            transform=side,
+            zorder=9,
+        )
 
 
 def edges(middles: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from preflare.figures import style
 
-COLOURS = (style.BLUE, style.RED, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito (2008)
+COLOURS = (style.BLUE, style.RED, style.GREEN, style.PINK, style.ORANGE, style.SKY)
 
 
 def draw(
@@ -28,30 +28,41 @@ def draw(
     """
     with style.applied():
         count = len(ylabels)
-        figure = Figure(figsize=(4.6 * count, 4.6), layout="constrained")
+        figure = Figure(figsize=(style.PAGE if count > 1 else style.COLUMN, 2.9), layout="constrained")
         for number, (axes, ylabel) in enumerate(zip(np.ravel(figure.subplots(1, count)), ylabels, strict=True)):
             place = number + 1
             axes.plot(smoothed[:, 0], smoothed[:, place], color=style.GREY, marker=".", label="smoothed afterwards")
             for colour, (name, points) in zip(COLOURS, curves.items(), strict=False):
-                axes.plot(points[:, 0], points[:, place], color=colour, marker="o", markersize=4, label=name)
+                axes.plot(points[:, 0], points[:, place], color=colour, marker="o", markersize=3, label=name)
                 for text, point in zip(strengths[name], points, strict=True):
                     if np.isfinite(point[[0, place]]).all():
                         axes.annotate(
-                            text, (point[0], point[place]), (2, 3), textcoords="offset points", fontsize=7, color=colour
+                            text,
+                            (point[0], point[place]),
+                            (2, 3),
+                            textcoords="offset points",
+                            fontsize=style.SMALL,
+                            color=colour,
                         )
-            axes.plot(start[0], start[place], "*", color=style.INK, markersize=13, label="without", zorder=5)
+            axes.plot(start[0], start[place], "*", color=style.INK, markersize=9, label="without", zorder=5)
             if number in levels:
                 level, text = levels[number]
                 axes.axhline(level, color=style.GREY, linestyle=":", linewidth=1)
                 axes.annotate(
-                    text, (0.01, level), (0, 2), ("axes fraction", "data"), "offset points", fontsize=7, color="#555555"
+                    text,
+                    (0.01, level),
+                    (0, 2),
+                    ("axes fraction", "data"),
+                    "offset points",
+                    fontsize=style.SMALL,
+                    color=style.QUIET,
                 )
             axes.set_xscale("log")
             axes.invert_xaxis()
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
             axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.set_xlabel("variation over total (smoother to the right)")
+            axes.set_xlabel("variation over total\n(smoother to the right)")
             axes.set_ylabel(ylabel)
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4)

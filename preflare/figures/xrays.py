@@ -28,16 +28,16 @@ def draw(curves: Sequence[Curve], classes: Mapping[str, float], remark: str) -> 
     columns = min(5, len(curves))
     rows = -(-len(curves) // columns)
     with style.applied():
-        figure = Figure(figsize=(max(5.0, 2.7 * columns), 0.8 + 1.7 * rows), layout="constrained")
+        figure = Figure(figsize=(style.PAGE if columns > 2 else style.COLUMN, 0.5 + 1.05 * rows), layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for axes in panels.flat[len(curves) :]:
             axes.set_axis_off()
         for axes, curve in zip(panels.flat, curves, strict=False):
             panel(axes, curve, classes)
-            axes.set_title(curve.title, fontsize=7)
-            axes.tick_params(labelsize=7)
-        figure.supxlabel("minutes from the observation's start", fontsize=9)
-        figure.supylabel("GOES flux, 1 to 8 Å (W/m²)", fontsize=9)
+            axes.set_title(curve.title, fontsize=style.SMALL)
+            axes.locator_params(axis="x", nbins=4)
+        figure.supxlabel("minutes from the observation's start")
+        figure.supylabel("GOES flux, 1 to 8 Å (W/m²)")
         if remark:
             style.note(figure, remark)
     return figure
@@ -45,14 +45,16 @@ def draw(curves: Sequence[Curve], classes: Mapping[str, float], remark: str) -> 
 
 def panel(axes: Axes, curve: Curve, classes: Mapping[str, float]) -> None:
     """One curve: the window grey, the onset a red line, images dashed blue lines, classes as dotted levels."""
-    axes.axvspan(*curve.window, color="#dddddd", linewidth=0)
+    axes.axvspan(*curve.window, color=style.SHADE, linewidth=0)
     axes.plot(curve.time, curve.flux, color=style.BLUE, linewidth=1.0)
     axes.set_yscale("log")
     axes.set_ylim(3e-8, 5e-4)
     for name, level in classes.items():
         if 3e-8 < level < 5e-4:
             axes.axhline(level, color=style.GREY, linewidth=0.5, linestyle=":", zorder=0)
-            axes.annotate(name, (1, level), (2, 0), ("axes fraction", "data"), "offset points", fontsize=6, va="center")
+            axes.annotate(
+                name, (1, level), (2, 0), ("axes fraction", "data"), "offset points", fontsize=style.SMALL, va="center"
+            )
     if np.isfinite(curve.onset):
         axes.axvline(curve.onset, color=style.RED, linewidth=1.0)
     for mark in curve.marks:

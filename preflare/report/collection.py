@@ -10,11 +10,14 @@ from preflare.data.shard import Shard
 from preflare.figures.collection import Collected
 from preflare.figures.context import View
 from preflare.figures.xrays import Curve
+from preflare.names import brief
 from preflare.sun import images
 from preflare.sun.observation import Label, Phase, instant
 
 # Arcsec of an image around the raster.
 MARGIN = 15.0
+# Pixels that a slit must have to be an example, where there are such.
+LONG = 8
 
 
 def curve(shard: Shard, marks: Sequence[float] = ()) -> Curve | None:
@@ -29,7 +32,7 @@ def curve(shard: Shard, marks: Sequence[float] = ()) -> Curve | None:
         return (instant(text) - start).total_seconds() / 60 if text else np.nan
 
     window = minute(header.window_start), minute(header.window_end)
-    return Curve(shard.name[:18], goes.time / 60, goes.flux, window, minute(header.onset), marks)
+    return Curve(brief(shard.name), goes.time / 60, goes.flux, window, minute(header.onset), marks)
 
 
 def collect(shard: Shard, films: Path | None) -> Collected:
@@ -39,7 +42,38 @@ def collect(shard: Shard, films: Path | None) -> Collected:
     known = np.isfinite(position).all(axis=2) & np.isfinite(intensity)
     view, marks = behind(shard, films, repeat)
     cadence = float(np.median(np.diff(time[:, 0]))) / 60 if len(time) > 1 else float(np.ptp(time)) / 60
-    return Collected(shard.name, curve(shard, marks), cadence, position[known], intensity[known], view)
+    covered = cells(position)[known]
+    return Collected(brief(shard.name), curve(shard, marks), cadence, covered, intensity[known], view)
+
+
+def cells(position: np.ndarray) -> np.ndarray:
+    """The corners (step, slit, 4, 2) of what pixels at (step, slit, 2) stand for: as far as half-way to the next.
+
+    Of a single step, or pixel, as wide as they are long. NaN where a place or that of its neighbours is not known.
+    """
+    along, across = (_half(position, axis) for axis in (1, 0))
+    turned = np.array([[0, 1], [-1, 0]])
+    if across is None:
+        across = np.full_like(position, 0.1) if along is None else along @ turned
+    if along is None:
+        along = across @ turned
+    signs = ((-1, -1), (-1, 1), (1, 1), (1, -1))
+    return np.stack([position + one * across + other * along for one, other in signs], axis=2)
+
+
+def _half(position: np.ndarray, axis: int) -> np.ndarray | None:
+    """Half the way from one place to the next on an axis; None if there is no next."""
+    if position.shape[axis] < 2:
+        return None
+    half: np.ndarray = np.gradient(position.astype(np.float64), axis=axis) / 2
+    return half
+
+
+def limits(image: np.ndarray) -> tuple[float, float]:
+    """What to draw black and white in an image: nearly the least and the most of it."""
+    shown = image[np.isfinite(image)]
+    low, high = np.percentile(shown, [1, 99.5]) if shown.size else (0, 1)
+    return float(low), float(high)
 
 
 def middle(shard: Shard) -> int:
@@ -58,16 +92,19 @@ def behind(shard: Shard, films: Path | None, repeat: int) -> tuple[View | None, 
     film, start = images.Film.open(paths[0]), instant(shard.header.start)
     number = film.nearest(start + timedelta(seconds=float(time.mean())))
     extent = images.field(position, MARGIN)
-    view = View(f"{film.title} {film.moment(number):%H:%M:%S}", film.cut(number, extent), extent)
+    image = film.cut(number, extent)
+    view = View(f"{film.title} {film.moment(number):%H:%M:%S}", image, extent, limits(image))
     return view, [(film.moment(number) - start).total_seconds() / 60]
 
 
 def examples(shards: Sequence[Shard]) -> list[Shard]:
-    """A PF and an AR: as in the paper a raster and a sit-and-stare where there are, with X-rays where known."""
+    """A PF and an AR: as in the paper a raster and a sit-and-stare where there are, with X-rays where known, and not of
+    the shortest slits."""
     found = []
     for label, raster in ((Label.PF, True), (Label.AR, False)):
-        same = [shard for shard in shards if shard.header.label is label]
-        found += sorted(same, key=lambda shard: ((shard.shape[1] > 1) is not raster, not shard.has_goes, shard.name))[
-            :1
-        ]
+
+        def rank(shard: Shard, raster: bool = raster) -> tuple[bool, bool, bool, str]:
+            return ((shard.shape[1] > 1) is not raster, not shard.has_goes, shard.shape[2] < LONG, shard.name)
+
+        found += sorted((shard for shard in shards if shard.header.label is label), key=rank)[:1]
     return found

@@ -321,7 +321,8 @@ def _context(shard: Shard, row: Row, films: Sequence[images.Film], remark: str) 
         moment = film.moment(number)
         marks.append((moment - row.start).total_seconds() / 60)
         offsets.append(abs((moment - middle).total_seconds()) / 60)
-        views.append(context_figure.View(f"{film.title}\n{moment:%Y-%m-%d %H:%M:%S}", film.cut(number, extent), extent))
+        image, told = film.cut(number, extent), f"{film.title}\n{moment:%Y-%m-%d %H:%M:%S}"
+        views.append(context_figure.View(told, image, extent, collection.limits(image)))
     figure: Figure = context_figure.draw(
         row.name, collection.curve(shard, marks), views, images.slits(position[repeat]), CLASSES, remark
     )

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from preflare.explain.activation_maps import answer_and_gradient, explained_layer, place, receptive_field
+from preflare.explain.activation_maps import (
+    answer_and_gradient,
+    answering_layers,
+    explained_layer,
+    place,
+    receptive_field,
+)
 from preflare.explain.equivalence import compare
 
 
@@ -15,11 +22,24 @@ from preflare.explain.equivalence import compare
 class Maps:
     """Of one spectrum. answers: (channel, wavelength), at the centres of what cells see; NaN beyond the outermost.
     weights: (channel,), the gradient's mean over cells (paper Eq. B.2). weighted: (wavelength,), their sum times
-    answers: published Grad-CAM before its ReLU."""
+    answers: published Grad-CAM before its ReLU. cells, gradients: (channel, cell), as they are in the network."""
 
     answers: np.ndarray
     weights: np.ndarray
     weighted: np.ndarray
+    cells: np.ndarray
+    gradients: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Filtered:
+    """What one filter makes of points (n,). answer, kept: (n - kernel + 1,), before and after the ReLU. place: where
+    the answer is largest."""
+
+    points: np.ndarray
+    answer: np.ndarray
+    kept: np.ndarray
+    place: int
 
 
 def answer(network: nn.Module, spectrum: Tensor) -> Maps:
@@ -31,7 +51,25 @@ def answer(network: nn.Module, spectrum: Tensor) -> Maps:
     cells = answers[0].double().numpy()
     centres = receptive_field(network, layer).centres(cells.shape[1])
     placed = place(cells, centres, len(spectrum))
-    return Maps(placed, weights.numpy(), (weights.double().numpy()[:, None] * placed).sum(axis=0))
+    weighted = (weights.double().numpy()[:, None] * placed).sum(axis=0)
+    return Maps(placed, weights.numpy(), weighted, cells, gradient[0].double().numpy())
+
+
+def reservoirs(network: nn.Module, spectrum: Tensor) -> list[np.ndarray]:
+    """What every convolution in turn answers to a spectrum (wavelength,), after its activation: (channel, wavelength),
+    as ``Maps.answers``."""
+    found = []
+    for layer in answering_layers(network):
+        answers, _ = answer_and_gradient(network, layer, spectrum[None, None])
+        cells = answers[0].double().numpy()
+        found.append(place(cells, receptive_field(network, layer).centres(cells.shape[1]), len(spectrum)))
+    return found
+
+
+def filtered(points: Tensor, kernel: Sequence[float]) -> Filtered:
+    """Points (n,) of a spectrum through one filter, as a convolution of the networks without bias (Fig. 4)."""
+    answer = functional.conv1d(points[None, None], torch.tensor([[list(kernel)]], dtype=points.dtype))[0, 0]
+    return Filtered(points.numpy(), answer.numpy(), functional.relu(answer).numpy(), int(answer.argmax()))
 
 
 def resemblance(networks: Sequence[nn.Module], spectra: Tensor) -> tuple[np.ndarray, np.ndarray]:

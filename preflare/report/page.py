@@ -65,7 +65,8 @@ def render(by: Ensemble, root: Path | None) -> str:
             {spectra.METHODS[name]: np.stack([one.attributions[name] for one in chosen]) for name in limits},
             {spectra.METHODS[name]: limit for name, limit in limits.items()},
             [one.title for one in chosen],
-            {**line.cores, **line.features},
+            line.cores,
+            line.features,
             remark(members),
         )
         return frame(title, text.attributions(members, chosen, line), figure)

@@ -78,6 +78,14 @@ def on_grid(line: Timeline, minutes: np.ndarray) -> np.ndarray:
     return filled
 
 
+def over_own_maximum(scores: np.ndarray) -> np.ndarray:
+    """Each row of scores (observation, minute) by its own maximum, as the paper draws them; a row of zeros stays."""
+    known = np.where(np.isfinite(scores), scores, -np.inf)
+    top = known.max(axis=1, initial=-np.inf, keepdims=True)
+    scaled: np.ndarray = scores / np.where(top > 0, top, 1)
+    return scaled
+
+
 def difference(trends: Sequence[Trend], labels: Sequence[Label], seed: int = 0) -> tuple[float, float]:
     """By how much PF rise more than AR: the difference of mean taus, and its one-sided p by permutation of labels.
 

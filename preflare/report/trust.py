@@ -132,9 +132,16 @@ def likeness(
         ),
     }
     limits = {title: float(np.nanpercentile(values, 99)) or 1.0 for title, values in shown.items()}
-    marks = {**line.cores, **line.features}
     panels = spectra_figure.draw(
-        line.wavelength, spectra, shown, limits, [one.title for one in chosen], marks, remark, signed=False
+        line.wavelength,
+        spectra,
+        shown,
+        limits,
+        [one.title for one in chosen],
+        line.cores,
+        line.features,
+        remark,
+        signed=False,
     )
     as_shown = equivalence.compare(*shown.values()).correlation
     display = (

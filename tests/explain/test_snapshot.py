@@ -17,8 +17,10 @@ from preflare.explain.activation_maps import hirescam
 from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.snapshot import Snapshot
 from preflare.figures import evolution
+from preflare.figures.evolution import Evolution
 from preflare.model import member as members
 from preflare.model import training
+from preflare.names import brief
 from preflare.run import RunFolder
 from tests.model.networks import Recurrent  # noqa: F401  (named in a config below)
 
@@ -76,18 +78,21 @@ def test_what_is_seen_of_the_last_network_is_what_it_says(make_config, tmp_path:
 
 
 def test_the_figure_shows_what_was_seen(make_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[tuple] = []
+    given: list[Evolution] = []
     draw = evolution.draw
-    monkeypatch.setattr(evolution, "draw", lambda *rest: (given.append(rest), draw(*rest))[1])
+    monkeypatch.setattr(evolution, "draw", lambda one: (given.append(one), draw(one))[1])
     train([make_config(*LOOKS, "seed=1", "trainer.max_epochs=1")], tmp_path)
     assert RunFolder(tmp_path / "0").snapshots_figure.stat().st_size > 10_000
-    ((wavelength, spectra, times, unit, maps, titles, marks, remark),) = given
+    (one,) = given
     found = seen(tmp_path / "0")
-    assert times == [0, 1] and unit == "epochs" and list(maps) == ["hirescam", "expected gradients"]
-    np.testing.assert_array_equal(maps["expected gradients"], found["expected_gradients"])
-    np.testing.assert_array_equal(spectra, found["spectra"])
-    assert titles[3].startswith(f"{found['observation'][3].decode()}, spectrum {found['row'][3]}: log-odds")
-    assert "k" in marks and remark.endswith("trained on the simulated Sun") and len(wavelength) == spectra.shape[1]
+    assert one.times == [0, 1] and one.unit == "epochs" and list(one.maps) == ["HiResCAM", "expected gradients"]
+    np.testing.assert_array_equal(one.maps["expected gradients"], found["expected_gradients"])
+    np.testing.assert_array_equal(one.spectra, found["spectra"])
+    known = np.abs(found["expected_gradients"])
+    assert one.limits["expected gradients"] == pytest.approx(np.quantile(known, 0.995))
+    assert one.titles[3].startswith(f"{brief(found['observation'][3].decode())}, spectrum {found['row'][3]}: log-odds")
+    assert "k" in one.marks and one.remark.endswith("trained on the simulated Sun")
+    assert len(one.wavelength) == one.spectra.shape[1]
 
 
 def test_expected_gradients_are_captums(make_config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,12 @@ from preflare.figures.xrays import Curve
 
 
 def test_a_row_shows_what_is_known() -> None:
-    places = np.stack([np.arange(6.0), np.arange(6.0) * 2], axis=1)
+    corners = np.array([[-0.5, -1.0], [-0.5, 1.0], [0.5, 1.0], [0.5, -1.0]])
+    cells = np.stack([np.arange(6.0), np.arange(6.0) * 2], axis=1)[:, None] + corners
     curve = Curve("PF", np.arange(60.0), np.full(60, 1e-6), (5, 30), 31)
-    view = View("1400", np.ones((4, 5)), (0, 5, 0, 12))
-    known = Collected("PF_1", curve, 4.0, places, np.arange(6.0), view)
-    bare = Collected("AR_1", None, 1.0, places, np.arange(6.0), None)
+    view = View("1400", np.ones((4, 5)), (0, 5, 0, 12), (0, 2))
+    known = Collected("PF_1", curve, 4.0, cells, np.arange(6.0), view)
+    bare = Collected("AR_1", None, 1.0, cells, np.arange(6.0), None)
     figure = draw([known, bare], {"M": 1e-5}, "the simulated Sun")
     left, right, empty, other = figure.axes[:4]
     bar = (
@@ -21,5 +22,9 @@ def test_a_row_shows_what_is_known() -> None:
     np.testing.assert_allclose(bar.get_xdata(), [5, 9])
     assert len(right.images) == 1
     assert not other.images
-    np.testing.assert_array_equal(other.collections[0].get_offsets(), places)
+    drawn = [path.vertices[:4] for path in other.collections[0].get_paths()]
+    np.testing.assert_array_equal(drawn, cells)
+    # Without an image the axes end with the raster.
+    assert (*other.get_xlim(), *other.get_ylim()) == (-0.5, 5.5, -1, 11)
+    assert right.get_ylim() == (0, 12)
     assert not empty.axison

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from preflare.figures import distribution
+from preflare.figures import distribution, style
 
 TSS = np.array([0.1, 0.5, np.nan, 0.3, 0.9, -0.2])
 
@@ -14,7 +14,7 @@ def test_every_run_is_a_dot_and_the_box_is_numpys() -> None:
     np.testing.assert_array_equal(dots.get_ydata(), defined)
     box = axes.patches[0].get_path().vertices[:, 1]
     np.testing.assert_allclose([box.min(), box.max()], np.quantile(defined, [0.25, 0.75]))
-    median = next(line for line in axes.lines if line.get_linewidth() == 2)
+    median = next(line for line in axes.lines if line.get_color() == style.RED)
     np.testing.assert_allclose(median.get_ydata(), np.median(defined))
     assert axes.get_ylim() == (-1, 1)
 
@@ -30,3 +30,10 @@ def test_the_chosen_run_has_a_cross() -> None:
     (cross,) = [line for line in axes.lines if line.get_marker() == "X"]
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (1, 0.5)
     assert axes.get_ylabel() == "skill"
+
+
+def test_what_spreads_more_widely_has_an_axis_of_its_own() -> None:
+    figure = distribution.draw({"TSS": TSS + 5}, (4, 7), "", beside={"of partitions": 100 * TSS})
+    first, second = figure.axes
+    assert first.get_ylim() == (4, 7) and second.get_ylim()[1] > 80
+    assert second.get_xticklabels()[0].get_text().startswith("of partitions")

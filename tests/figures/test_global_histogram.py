@@ -12,7 +12,14 @@ def test_bars_spectra_and_marks() -> None:
     unseen = np.arange(50) >= 48
     flat = np.full(50, 0.5)
     figure = global_histogram.draw(
-        wavelength, weight, {"PF": flat, "AR": 2 * flat}, {"bright": flat, "faint": flat}, {"k": 12.0}, unseen, "a note"
+        wavelength,
+        weight,
+        {"PF": flat, "AR": 2 * flat},
+        {"bright": flat, "faint": flat},
+        {"k": 12.0},
+        {},
+        unseen,
+        "a note",
     )
     top, bottom, twin = figure.axes
     heights = [bar.get_height() for bar in top.patches if bar.get_height() > 1]

@@ -19,11 +19,21 @@ def test_the_lines_are_the_losses_and_the_chosen_epochs() -> None:
     assert list(best.get_xdata()) == [1, 1]
     assert list(best_mean.get_xdata()) == [2, 2]
     assert [to_hex(line.get_color()) for line in (train, test, best, best_mean)] == [
-        "#000000",
+        style.INK,
         style.GREY,
-        "#ff0000",
-        "#0000ff",
+        style.RED,
+        style.BLUE,
     ]
+
+
+def test_in_the_papers_look_the_chosen_epochs_are_pure_red_and_blue() -> None:
+    style.use("paper")
+    try:
+        figure = learning_curve.draw(TRAIN, TEST, best=1, best_mean=2, choosing_side="test", note="the simulated Sun")
+    finally:
+        style.use("default")
+    assert [line.get_color() for line in figure.axes[0].lines[2:]] == ["red", "blue"]
+    assert figure.get_suptitle() == "the simulated Sun"
 
 
 def test_the_legend_names_the_side_that_chose() -> None:

@@ -17,5 +17,6 @@ def test_marks_are_at_the_corners_and_their_mean() -> None:
     np.testing.assert_allclose(np.transpose(cross.get_data())[0], [4 / 3, 2 / 3])
     assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
     assert figure.get_suptitle() == "the simulated Sun"
-    low, high = figure.axes[1].get_ylim()
+    (bar,) = axes.child_axes
+    low, high = bar.get_ylim()
     assert low < np.log10(1) < high

@@ -15,5 +15,6 @@ def test_ways_and_their_mean() -> None:
     assert len(found.lines) == 4 + 2
     np.testing.assert_allclose(found.lines[4].get_ydata(), attributions.mean(axis=0))
     assert [line.get_color() for line in way.lines[3:5]] == ["#0072b2", "#d55e00"]
-    np.testing.assert_array_equal(line.lines[-1].get_ydata(), said[0])
+    np.testing.assert_array_equal(line.lines[-2].get_ydata(), said[0])
+    assert [text.get_text() for text in line.get_legend().get_texts()] == ["the way above", "others"]
     assert line.get_ylabel() == "log-odds"

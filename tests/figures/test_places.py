@@ -1,4 +1,4 @@
-"""Dots where there are values, an image behind."""
+"""Pixels where there are values, an image behind."""
 
 import numpy as np
 
@@ -6,15 +6,19 @@ from preflare.figures import places
 from preflare.figures.context import View
 
 
-def test_dots_are_where_values_are() -> None:
-    where = np.stack([np.arange(5.0), 2 * np.arange(5.0)], axis=1)
+def test_pixels_are_where_values_are() -> None:
+    corners = np.array([[-0.5, -1.0], [-0.5, 1.0], [0.5, 1.0], [0.5, -1.0]])
+    where = np.stack([np.arange(5.0), 2 * np.arange(5.0)], axis=1)[:, None] + corners
     score = np.array([0.1, 0.2, np.nan, 0.4, 0.5])
     said = np.array([-1.0, 0.5, np.nan, 2.0, 0.0])
-    view = View("1400", np.ones((4, 5)), (0, 5, 0, 10))
+    view = View("1400", np.ones((4, 5)), (0, 5, 0, 10), (0, 2))
     figure = places.draw(where, {"score": score, "attribution": said}, view, "the simulated Sun")
     left, right = figure.axes[:2]
-    np.testing.assert_array_equal(left.collections[0].get_offsets(), where[[0, 1, 3, 4]])
+    drawn = [path.vertices[:4] for path in left.collections[0].get_paths()]
+    np.testing.assert_array_equal(drawn, where[[0, 1, 3, 4]])
     assert left.collections[0].get_clim() == (0, 0.5)
     assert right.collections[0].get_clim() == (-2, 2)
     assert len(left.images) == len(right.images) == 1
-    assert not places.draw(where, {"score": np.full(5, np.nan)}, None, "").axes[0].images
+    bare = places.draw(where, {"score": np.full(5, np.nan)}, None, "").axes[0]
+    assert not bare.images and bare.patch.get_hatch()
+    assert (*bare.get_xlim(), *bare.get_ylim()) == (-0.5, 4.5, -1, 9)

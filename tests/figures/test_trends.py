@@ -8,12 +8,12 @@ from preflare.figures import style, trends
 def test_marked_ones_are_filled() -> None:
     figure = trends.draw(
         ["PF_1", "AR_1"],
+        ["PF", "AR"],
         np.array([0.01, -0.02]),
         np.array([0.005, -0.03]),
         np.array([0.02, 0.01]),
         np.array([0.8, -0.1]),
         np.array([True, False]),
-        [style.RED, style.BLUE],
         "the simulated Sun",
     )
     left, right = figure.axes
@@ -25,3 +25,9 @@ def test_marked_ones_are_filled() -> None:
     ]
     assert bars == [[0.005, 0.02], [-0.03, 0.01]]
     assert [line.get_xdata()[0] for line in right.lines if line.get_marker() == "o"] == [0.8, -0.1]
+
+
+def test_an_empty_row_says_why() -> None:
+    gone = np.array([np.nan])
+    figure = trends.draw(["AR_1"], ["AR"], gone, gone, gone, gone, np.array([False]), "")
+    assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["too few rasters"] * 2

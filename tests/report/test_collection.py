@@ -8,6 +8,7 @@ import pytest
 
 from preflare.data import shard
 from preflare.data.shard import Shard
+from preflare.names import brief
 from preflare.report import collection
 from preflare.sun.goes import Goes
 from preflare.sun.observation import Label, Observation
@@ -17,10 +18,10 @@ from tests.sun.test_images import write as write_film
 def test_the_raster_in_the_middle_of_the_window(make_shard: Callable[..., Path], tmp_path: Path) -> None:
     one = Shard.open(make_shard(tmp_path, Label.PF, 0))
     found = collection.collect(one, None)
-    assert found.title == one.name
+    assert found.title == brief(one.name)
     assert found.curve is None and found.view is None
     assert found.cadence == 200 / 60  # two steps of 100 s
-    assert found.places.shape == (20, 2)
+    assert found.cells.shape == (20, 4, 2)
     np.testing.assert_array_equal(found.intensity, np.full(20, 100))
 
 
@@ -61,3 +62,22 @@ def test_the_middle_of_the_window(known: Shard, tmp_path: Path) -> None:
     assert collection.middle(known) == 1
     assert collection.behind(known, None, 1) == (None, [])
     assert collection.behind(known, tmp_path, 1) == (None, [])
+
+
+def test_cells_reach_half_way_to_their_neighbours() -> None:
+    x, y = np.meshgrid([0.0, 2.0, 4.0], [10.0, 11.0, 12.0, 13.0], indexing="ij")
+    cells = collection.cells(np.stack([x, y], axis=2))
+    assert cells.shape == (3, 4, 4, 2)
+    np.testing.assert_allclose(cells[1, 2], [[1, 11.5], [1, 12.5], [3, 12.5], [3, 11.5]])
+    # A single step is as wide as its pixels are long, and a turned slit stays turned.
+    one = collection.cells(np.array([[[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]]))[0, 1]
+    np.testing.assert_allclose(np.abs(one - [1, 1]).max(axis=1), [1, 1, 1, 1])
+    np.testing.assert_allclose(np.linalg.norm(one[0] - one[1]), np.sqrt(2))
+    np.testing.assert_allclose(np.linalg.norm(one[1] - one[2]), np.sqrt(2))
+
+
+def test_an_image_is_drawn_between_nearly_its_ends() -> None:
+    image = np.append(np.arange(1000.0), np.nan)
+    low, high = collection.limits(image)
+    assert 5 < low < 15 and 990 < high < 999
+    assert collection.limits(np.full(3, np.nan)) == (0, 1)

@@ -171,3 +171,9 @@ def test_agreement_with_the_truth() -> None:
     assert (hits, others) == (13, 0)
     assert p == pytest.approx(1 / 27132)  # one of 19 over 13 ways
     assert timelines.agreement(np.ones(19, bool), truth)[2] == pytest.approx(1.0)
+
+
+def test_each_row_by_its_own_maximum() -> None:
+    scores = np.array([[0.1, 0.2, 0.4], [0, 0, 0], [np.nan, 0.5, 0.25], [np.nan] * 3])
+    scaled = timelines.over_own_maximum(scores)
+    np.testing.assert_allclose(scaled, [[0.25, 0.5, 1], [0, 0, 0], [np.nan, 1, 0.5], [np.nan] * 3])
