@@ -96,8 +96,8 @@ def make(them: Sequence[Explained], line: Line, score: float, emission: Emission
         claims=[_flows(looks, score, origin), _quiet(rises, origin), _if_and_when(says, origin)],
         warnings=[
             "Intervals and p-values are over observations; spectra with high scores are in few of them.",
-            f"Which features say if is judged over {len(measured.cases(looks))} active regions: observations of one look "
-            "alike, flare or not. One whose region is not known counts as a region.",
+            f"Which features say if is judged over {len(measured.cases(looks))} active regions: observations of one "
+            "are alike, flare or not. One whose region is not known counts as a region.",
             "Networks that did not see an observation may have seen its region on another day: of the score, if is no "
             "better than that.",
             "A raster's mean of a feature tells when: one that only some pixels show is diluted in it.",

@@ -5,7 +5,7 @@ import pytest
 
 from preflare.errors import RunError
 from preflare.report import forecast
-from preflare.report.forecast import Watched
+from preflare.report.forecast import Outcome, Watched
 from preflare.report.timelines import Timeline
 from preflare.sun.observation import Label
 
@@ -76,3 +76,13 @@ def test_pf_that_rise_are_seen_in_time_and_ar_cost_their_rate() -> None:
 def test_without_ar_there_is_no_threshold() -> None:
     with pytest.raises(RunError, match="No AR observation"):
         forecast.calibrate([Watched("x", Label.PF, np.arange(3.0), np.arange(3.0))], 0.5)
+
+
+def test_alarms_are_compared_among_those_that_were_watched() -> None:
+    def outcome(label: Label, lead: float, hours: float = 1.0) -> Outcome:
+        return Outcome("x", label, 0.5, lead, hours)
+
+    alarmed = [outcome(Label.PF, 5.0)] * 4 + [outcome(Label.AR, np.nan)] * 4
+    assert forecast.more_alarms(alarmed) == pytest.approx(1 / 70)  # one way of choosing four of eight
+    assert forecast.more_alarms([*alarmed, outcome(Label.PF, np.nan, 0.0)]) == pytest.approx(1 / 70)
+    assert forecast.more_alarms(alarmed[:4]) == 1.0

@@ -115,7 +115,7 @@ def test_observations_of_one_region_are_one_case() -> None:
     stream = np.random.default_rng(3)
     sizes = [(True, 6), (True, 3), (True, 2), *[(True, 1)] * 7, (False, 3), (False, 3), (False, 2), *[(False, 1)] * 9]
     apart, together = [], []
-    for _ in range(300):
+    for _ in range(200):
         them = []
         for region, (pf, size) in enumerate(sizes):
             look = stream.normal()
@@ -125,7 +125,7 @@ def test_observations_of_one_region_are_one_case() -> None:
             ]
         together.append(measured.p_if(them, "width"))
         apart.append(measured.p_if([replace(one, region=one.name) for one in them], "width"))
-    limit = stats.binom.ppf(0.99, 300, 0.05) / 300
+    limit = stats.binom.ppf(0.99, 200, 0.05) / 200
     assert np.mean(np.array(together) < 0.05) <= limit < np.mean(np.array(apart) < 0.05)
     assert [len(places) for places in measured.cases(them)] == [size for _, size in sizes]
 
