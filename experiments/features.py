@@ -3,7 +3,8 @@
 python experiments/features.py sweep=runs/paper_splits                 spectra with a score of 0.9 or more
 python experiments/features.py sweep=runs/paper_splits score=0.8
 
-Every clean spectrum of the windows that has a score is measured. Intervals and p-values are over observations.
+Every clean spectrum of the windows that has a score is measured. Intervals and p-values are over observations; where
+PF are compared with AR, over active regions.
 """
 
 from collections.abc import Sequence
@@ -100,6 +101,10 @@ def make(them: Sequence[Explained], line: Line, score: float, emission: Emission
         ],
         warnings=[
             "Intervals and p-values are over observations; spectra with high scores are in few of them.",
+            f"Which features say if is judged over {len(measured.cases(looks))} active regions: observations of one "
+            "are alike, flare or not. One whose region is not known counts as a region.",
+            "Networks that did not see an observation may have seen its region on another day: of the score, if is no "
+            "better than that.",
             "A raster's mean of a feature tells when: one that only some pixels show is diluted in it.",
         ],
     )

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig
-from scipy.stats import fisher_exact
 
 from preflare.checks import check_number
 from preflare.command import Drawn, verb
@@ -380,11 +379,10 @@ def _outcomes(rise: Alarms, level: Alarms) -> Table:
 
 def _claims(rise: Alarms, level: Alarms, others: Sequence[Explained]) -> list[Claim]:
     flaring, quiet = rise.of(Label.PF), rise.of(Label.AR)
-    hits, falses = rise.raised(Label.PF), rise.raised(Label.AR)
     found = (
-        f"Alarms from the rise: {hits} of {len(flaring)} PF, {rise.lead:.1f} minutes before in the median, "
-        f"{rise.rate:.2f} an hour on AR. From the score: {level.raised(Label.PF)} of {len(level.of(Label.PF))} PF, "
-        f"{level.rate:.2f} an hour on AR."
+        f"Alarms from the rise: {rise.raised(Label.PF)} of {len(flaring)} PF, {rise.lead:.1f} minutes before in the "
+        f"median, {rise.rate:.2f} an hour on AR. From the score: {level.raised(Label.PF)} of "
+        f"{len(level.of(Label.PF))} PF, {level.rate:.2f} an hour on AR."
     )
     planted = {
         other.name: other.label is Label.PF and other.shard.header.settings.get("rising") == 1 for other in others
@@ -397,8 +395,7 @@ def _claims(rise: Alarms, level: Alarms, others: Sequence[Explained]) -> list[Cl
         good, truth_said = chance < timelines.CHANCE, f"precursors grow more frequent in {int(truth.sum())} PF"
         verdict = Verdict.RECOVERS if good else Verdict.DOES_NOT
     else:
-        table = [[hits, len(flaring) - hits], [falses, len(quiet) - falses]]
-        chance = float(fisher_exact(table, alternative="greater").pvalue)
+        chance = forecast.more_alarms(rise.outcomes)
         found += f" PF are alarmed more than AR with Fisher p = {chance:.3f}."
         truth_said = ""
         real = others[0].shard.header.origin == "level2"

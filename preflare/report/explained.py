@@ -34,6 +34,11 @@ class Explained:
         return self.shard.header.label
 
     @property
+    def region(self) -> str:
+        """The active region, as the shard names it; the observation's own name where that is unknown."""
+        return self.shard.header.active_region or self.name
+
+    @property
     def digest(self) -> str:
         """SHA-256 of what the cube says of itself: of which shard it is, who explained it, and how."""
         return hashlib.sha256(repr(sorted(self.cube.attributes.items())).encode()).hexdigest()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import theilslopes
+from scipy.stats import fisher_exact, theilslopes
 
 from preflare.errors import RunError
 from preflare.report.explained import Explained
@@ -156,3 +156,12 @@ def leave_one_out(watched: Sequence[Watched], rate: float) -> list[Outcome]:
         own = calibrate([other for other in watched if other is not one], rate) if one.label is Label.AR else whole
         found.append(Outcome(one.name, one.label, own, -one.alarm(own), one.hours(own)))
     return found
+
+
+def more_alarms(outcomes: Sequence[Outcome]) -> float:
+    """The one-sided p of Fisher's exact test that PF are alarmed more often than AR, of those that could be judged."""
+    table = []
+    for label in (Label.PF, Label.AR):
+        raised = [bool(np.isfinite(one.lead)) for one in outcomes if one.label is label and one.judged]
+        table.append([sum(raised), len(raised) - sum(raised)])
+    return float(fisher_exact(table, alternative="greater").pvalue)

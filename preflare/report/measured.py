@@ -1,7 +1,7 @@
 """Features of all scored spectra of the windows: how many show what, which say whether a flare comes and which say
 when (paper Sects. 8.1, 8.3, 8.4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,8 @@ LEAST = 5
 class Measured:
     """The clean scored spectra of an observation's window. values: features.UNITS and score -> (n,).
 
-    repeat: (n,) of each spectrum. minutes: (repeat,). kind: (n,) of precursor; None on real shards.
+    repeat: (n,) of each spectrum. minutes: (repeat,). kind: (n,) of precursor; None on real shards. region: the active
+    region it is of.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Measured:
     repeat: np.ndarray
     minutes: np.ndarray
     kind: np.ndarray | None
+    region: str
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ class Counted:
 class Says:
     """What a feature says. area: the probability that the median of a PF observation lies above that of an AR one.
 
-    tau: Kendall's, of raster means against time, mean over PF observations. Both with 95% intervals over observations.
-    p_if, p_when: that chance gives as much on either side (of few observations, intervals promise a little too much).
+    tau: Kendall's, of raster means against time, mean over PF observations. Both with 95% intervals, of areas over
+    active regions, of taus over observations. p_if, p_when: that chance gives as much on either side, over the same (of
+    few, intervals promise a little too much).
     planted_area: the probability that a spectrum with a precursor lies above one without, of PF; NaN on real shards.
     """
 
@@ -72,7 +75,7 @@ def measure(one: Explained, line: Line, emission: Emission) -> Measured:
     values["score"] = score[used].astype(np.float64)
     kind = one.shard.read("truth/kind")[used] if "kind" in one.shard.truth else None
     minutes = one.minutes().mean(axis=1)
-    return Measured(one.name, one.label is Label.PF, values, np.nonzero(used)[0], minutes, kind)
+    return Measured(one.name, one.label is Label.PF, values, np.nonzero(used)[0], minutes, kind, one.region)
 
 
 def count(them: Sequence[Measured], score: float) -> list[Counted]:
@@ -105,6 +108,8 @@ def surplus(them: Sequence[Measured], score: float) -> tuple[float, float, float
 def says(them: Sequence[Measured], seed: int = 0) -> list[Says]:
     """What every feature says, the score last."""
     pf = np.array([one.pf for one in them])
+    regions = cases(them)
+    flaring = np.array([int(pf[places[0]]) for places in regions])
     found = []
     for name in (*features.UNITS, "score"):
         medians = np.array([_median(one.values[name]) for one in them])
@@ -118,12 +123,15 @@ def says(them: Sequence[Measured], seed: int = 0) -> list[Says]:
             pairs = above[places[pf[places]]][:, places[~pf[places]]]
             return float(pairs.mean()) if pairs.size else np.nan
 
+        def drawn(chosen: np.ndarray, of: Callable[[np.ndarray], float] = of) -> float:
+            return of(np.concatenate([regions[place] for place in chosen]))
+
         def mean(places: np.ndarray, there: np.ndarray = there) -> float:
             return float(there[places].mean())
 
         everyone = np.arange(len(them))
         rises = (float(there.mean()), *interval(len(there), mean, seed=seed)) if len(there) else (np.nan,) * 3
-        whether = (of(everyone), *interval(pf.astype(int), of, seed=seed))
+        whether = (of(everyone), *interval(flaring, drawn, seed=seed))
         found.append(Says(name, whether, rises, p_if(them, name), p_when(them, name), _planted(them, name)))
     return found
 
@@ -139,11 +147,23 @@ def tau(one: Measured, name: str) -> float:
     return float(kendalltau(one.minutes[there], sums[there] / counts[there]).statistic)
 
 
+def cases(them: Sequence[Measured]) -> list[np.ndarray]:
+    """The places in them of the observations of each active region and class, PF before AR: of one region they look
+    alike whether it flares or not, and are no more than one case of its class."""
+    found = list(dict.fromkeys((one.pf, one.region) for one in sorted(them, key=lambda one: not one.pf)))
+    return [np.array([place for place, one in enumerate(them) if (one.pf, one.region) == case]) for case in found]
+
+
 def p_if(them: Sequence[Measured], name: str) -> float:
-    """The two-sided p that medians of observations do not tell PF from AR (Mann & Whitney); NaN without both."""
-    medians, pf = np.array([_median(one.values[name]) for one in them]), np.array([one.pf for one in them])
-    sides = [medians[side & np.isfinite(medians)] for side in (pf, ~pf)]
-    return float(mannwhitneyu(*sides).pvalue) if all(len(side) for side in sides) else np.nan
+    """The two-sided p that medians of observations, averaged over each active region, do not tell PF from AR (Mann &
+    Whitney); NaN without both."""
+    medians = np.array([_median(one.values[name]) for one in them])
+    sides: dict[bool, list[float]] = {True: [], False: []}
+    for places in cases(them):
+        known = medians[places][np.isfinite(medians[places])]
+        if len(known):
+            sides[them[places[0]].pf].append(float(known.mean()))
+    return float(mannwhitneyu(sides[True], sides[False]).pvalue) if all(sides.values()) else np.nan
 
 
 def p_when(them: Sequence[Measured], name: str) -> float:

@@ -1,8 +1,14 @@
 """The null test: where nothing but chance is at work, the study's p-values are small as rarely as they promise.
 
-Cheap data sets stand in for simulation.precursors=0: observations of 37 names, each with a level and a memory of its
-own, scores and spectra that wander, attributions that prefer places, labels dealt at random.
+First on twenty simulated Suns without precursors, of seeds 0 to 19, from the simulation through training and explaining
+to the sections. Then on cheap data sets, where the alternative is at hand, too: observations of 37 names, each with a
+level and a memory of its own, scores and spectra that wander, attributions that prefer places, labels dealt at random.
 """
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,7 +19,7 @@ from scipy.signal import lfilter
 
 from preflare.command import CONF
 from preflare.explain.truth import Truth
-from preflare.report import global_explanation, measured, quiet_rises, timelines
+from preflare.report import global_explanation, measured, null, quiet_rises, section, timelines
 from preflare.report.explained import Explained
 from preflare.report.features import Emission
 from preflare.report.sample import Sample
@@ -23,6 +29,49 @@ from preflare.sun.observation import Label
 
 SETS, OBSERVATIONS, PF = 20, 37, 19
 PIXELS = 6
+# The Suns of the test, in parts that two processes can share.
+SUNS, PARTS = 20, 2
+# Of trends that the ground's own changes make, the most that are small.
+TRENDS = 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
+def test_suns_without_precursors_have_no_more_small_p_values_than_chance(
+    part: int,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    verb: Callable[..., int],
+    load_verb: Callable[..., ModuleType],
+) -> None:
+    """The part that is done last judges all Suns; alone, a part judges its own."""
+    count = SUNS // PARTS
+    output = tmp_path / "null"
+    assert verb("experiments/null", f"suns={count}", f"first={part * count}", f"output={output}") == 0
+    record = section.read(output)
+    assert record["plots"][0]["name"] == "p_values" and "by chance: none" in record["lead"]
+
+    experiment = load_verb("experiments/null")
+    shared = tmp_path_factory.getbasetemp()
+    shared = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "null_suns"
+    shared.mkdir(exist_ok=True)
+    mine = experiment.read(output / experiment.CSV)
+    experiment.write(shared / f"{part}.csv", mine)
+    suns = [sun for path in sorted(shared.glob("*.csv")) for sun in experiment.read(path).values()]
+    assert sorted(mine) == list(range(part * count, (part + 1) * count))
+
+    # Kind by kind, so that of twenty codes without a fault one would fail; the score's PF against AR is one of them.
+    shares = null.by_kind(suns)
+    assert "features: score says if" in [one.kind for one in shares]
+    assert null.too_many(shares) == []
+    # All of them, and each section's.
+    chosen = [null.of_chance(sun) for sun in suns]
+    assert null.together("all", chosen).excess > 0.05
+    for title, begins in experiment.GROUPS.items():
+        assert null.together(title, chosen, begins).excess > 0.05 / len(experiment.GROUPS), title
+    # What is small by construction stays within bounds.
+    for label in ("PF", "AR"):
+        assert null.together("trends", suns, f"timelines: {label} observations").share < TRENDS
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +93,7 @@ class Chance:
     """
 
     onset, window_end, start, flare_class = "2014-03-29T14:26:00", "", "2014-03-29T14:00:00", "M1.0"
+    active_region = ""
 
     def __init__(self, stream: np.random.Generator, line: Line, number: int, label: Label, rise: float) -> None:
         repeats, memory = int(stream.integers(8, 40)), stream.uniform(0, 0.6)
@@ -149,3 +199,21 @@ def test_a_data_set_has_every_p_value(line: Line, monkeypatch: pytest.MonkeyPatc
     found, trends = p_values(0, line)
     assert all(0 < p <= 1 for p in found.values())
     assert len(trends) == OBSERVATIONS
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("suns=0", "suns is 0, expected"),
+        ("networks=0", "networks is 0, expected"),
+        ("rate=0", "rate is 0, expected a number above 0"),
+        ("emission.feature=He", "emission.feature is 'He'"),
+        ("'tolerances=[0]'", "tolerances: each is 0"),
+    ],
+)
+def test_bad_input_is_refused(
+    tmp_path: Path, verb: Callable[..., int], capfd: pytest.CaptureFixture[str], argument: str, said: str
+) -> None:
+    assert verb("experiments/null", f"output={tmp_path / 'x'}", argument.strip("'")) == 1
+    assert said in capfd.readouterr().err
+    assert not (tmp_path / "x").exists()

@@ -9,7 +9,7 @@ import pytest
 from preflare.errors import RunError
 from preflare.explain.cube import Cube
 from preflare.report import explained, forecast
-from preflare.report.forecast import Watched
+from preflare.report.forecast import Outcome, Watched
 from preflare.report.timelines import Timeline
 from preflare.sun.observation import Label
 
@@ -96,3 +96,13 @@ def test_what_is_known_counts_every_observation_alike(
     assert forecast.known([near, far]) == pytest.approx(np.log(9), rel=1e-5)
     assert forecast.outside(far, 2.0) == 1
     assert forecast.outside(far, 2.2) == 0 == forecast.outside(near, 0.1)
+
+
+def test_alarms_are_compared_among_those_that_were_watched() -> None:
+    def outcome(label: Label, lead: float, hours: float = 1.0) -> Outcome:
+        return Outcome("x", label, 0.5, lead, hours)
+
+    alarmed = [outcome(Label.PF, 5.0)] * 4 + [outcome(Label.AR, np.nan)] * 4
+    assert forecast.more_alarms(alarmed) == pytest.approx(1 / 70)  # one way of choosing four of eight
+    assert forecast.more_alarms([*alarmed, outcome(Label.PF, np.nan, 0.0)]) == pytest.approx(1 / 70)
+    assert forecast.more_alarms(alarmed[:4]) == 1.0

@@ -1,6 +1,7 @@
 """Counts, areas and trends of features whose answer is known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,8 @@ def made(name: str, pf: bool, kind: bool = True, **values: np.ndarray) -> Measur
     count = len(next(iter(values.values())))
     zeros = dict.fromkeys((*features.UNITS, "score"), np.zeros(count))
     repeat = np.arange(count) // 2
-    return Measured(name, pf, zeros | values, repeat, np.arange(count / 2) - 20.0, np.zeros(count) if kind else None)
+    kinds = np.zeros(count) if kind else None
+    return Measured(name, pf, zeros | values, repeat, np.arange(count / 2) - 20.0, kinds, name)
 
 
 def test_an_observation_is_measured_where_clean_and_scored(
@@ -101,7 +103,37 @@ def test_the_planted_area_is_of_spectra_with_a_precursor() -> None:
     kind, width = np.repeat([0, 3], 20), stream.normal(size=40)
     width[kind > 0] += 1
     one = made("PF_1", True, width=width)
-    one = Measured(one.name, True, one.values, one.repeat, one.minutes, kind)
+    one = replace(one, kind=kind)
     found = {row.feature: row.planted_area for row in measured.says([one, made("AR_1", False, width=width)])}
     assert found["width"] == pytest.approx(roc_auc_score(kind > 0, width))
     assert np.isnan(found["score"])
+
+
+def test_observations_of_one_region_are_one_case() -> None:
+    """Regions of several observations, each of one class: what a region looks like tells the classes apart no more
+    often than promised, and where observations are what counts, twice as often."""
+    stream = np.random.default_rng(3)
+    sizes = [(True, 6), (True, 3), (True, 2), *[(True, 1)] * 7, (False, 3), (False, 3), (False, 2), *[(False, 1)] * 9]
+    apart, together = [], []
+    for _ in range(200):
+        them = []
+        for region, (pf, size) in enumerate(sizes):
+            look = stream.normal()
+            values = look + stream.normal(size=(size, 1)) + np.zeros(4)
+            them += [
+                replace(made(f"{region}-{n}", pf, width=value), region=str(region)) for n, value in enumerate(values)
+            ]
+        together.append(measured.p_if(them, "width"))
+        apart.append(measured.p_if([replace(one, region=one.name) for one in them], "width"))
+    limit = stats.binom.ppf(0.99, 200, 0.05) / 200
+    assert np.mean(np.array(together) < 0.05) <= limit < np.mean(np.array(apart) < 0.05)
+    assert [len(places) for places in measured.cases(them)] == [size for _, size in sizes]
+
+
+def test_the_interval_of_an_area_is_over_regions() -> None:
+    stream = np.random.default_rng(4)
+    them = [made(f"{pf}-{n}", pf, width=np.full(4, stream.normal() + pf)) for pf in (True, False) for n in range(8)]
+    twice = [replace(one, name=f"{one.name}+") for one in them] + them  # says nothing new
+    (alone, doubled) = ({row.feature: row for row in measured.says(some)}["width"] for some in (them, twice))
+    assert doubled.area[0] == alone.area[0]
+    assert np.ptp(doubled.area[1:]) == pytest.approx(np.ptp(alone.area[1:]), abs=0.05)
