@@ -21,7 +21,10 @@ SMALL = 0.05
 # Of a Sun's p-values, by kind. The kind begins with the section that tells of it.
 PValues = dict[str, list[float]]
 # What kinds begin with that may be small by the simulation's construction, and why.
-DRIFT = "the ground brightens and fades within forty minutes, so that a window of 25 holds true trends"
+DRIFT = (
+    "the ground brightens and fades within forty minutes, so that a window of 25 holds true trends; and scores that go "
+    "smoothly remember more than the test allows for"
+)
 BRIGHT = "no flare starts on quiet ground: where it is bright leads to the flare, and so does a score that goes with it"
 BY_CONSTRUCTION = {
     "timelines: PF observations rise": DRIFT,
