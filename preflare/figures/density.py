@@ -45,6 +45,8 @@ def draw(
             axes.plot(line.x, line.y, color=line.colour, linewidth=1.6, label=line.label or None)
         if span is not None:
             place, low, high = span
+            for one in span:
+                axes.axvline(one, color="white", linewidth=2.2)
             axes.axvline(place, color=style.INK, linestyle="--", label="break")
             for number, end in enumerate((low, high)):
                 axes.axvline(end, color=style.INK, linestyle=":", label=None if number else "its 95% interval")

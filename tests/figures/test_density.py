@@ -13,6 +13,6 @@ def test_points_lines_and_the_break() -> None:
     axes, bar = figure.axes
     assert sorted(axes.collections[0].get_array().tolist()) == [1, 2]  # the last lies outside
     assert axes.lines[1].get_label() == "R2 = 1"
-    assert [line.get_xdata()[0] for line in axes.lines[2:]] == [1.5, 1.2, 1.9]
+    assert [line.get_xdata()[0] for line in axes.lines[5:]] == [1.5, 1.2, 1.9]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["R2 = 1", "break", "its 95% interval"]
     assert (axes.get_xlabel(), axes.get_ylabel(), bar.get_ylabel()) == ("DN/s", "log-odds", "spectra")
