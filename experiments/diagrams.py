@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import torch
 from hydra.utils import instantiate
@@ -208,7 +209,8 @@ def _layers(network: nn.Module, beside: nn.Module | None, line: Line) -> Plot:
 
 
 def _collection(shards: Sequence[Shard], films: Path | None, note: str) -> Plot:
-    found = [collection.collect(shard, films) for shard in collection.examples(shards)]
+    chosen = collection.examples(shards)
+    found = [collection.collect(shard, films) for shard in chosen]
     pictures = sum(one.view is not None for one in found)
     behind = (
         f"{pictures} of them over a slit-jaw image (Fig. 18)." if pictures else "Without images, as none were given."
@@ -216,12 +218,17 @@ def _collection(shards: Sequence[Shard], films: Path | None, note: str) -> Plot:
     return Plot(
         "collection",
         "How observations were collected",
-        "A PF and an AR observation (Fig. 1). Left, the X-rays of the whole Sun, the window grey, the onset red, the "
-        "time of one raster as a bar; right, where the spectra of the raster in the middle of the window are from. "
-        f"{behind}",
+        f"A PF and an AR observation (Fig. 1): {' and '.join(_size(shard) for shard in chosen)}. Left, the X-rays of "
+        "the whole Sun, the window grey, the onset red, the time of one raster as a bar; right, where the spectra of "
+        f"the raster in the middle of the window are from. {behind}",
         collection_figure.draw(found, CLASSES, note),
         ("1", "18") if pictures else ("1",),
     )
+
+
+def _size(shard: Shard) -> str:
+    repeats, steps, pixels = shard.shape[:3]
+    return f"{shard.name} with {repeats} rasters of {steps} steps and {pixels} pixels"
 
 
 def _maps(network: nn.Module, spectrum: Tensor, plain: np.ndarray, told: str, who: str, line: Line, note: str) -> Plot:
@@ -324,13 +331,20 @@ def _plane(plane: Plane, seeds: Sequence[str], count: int, note: str) -> Plot:
 
 
 def _training(seen: Path) -> Plot:
+    with h5py.File(seen, "r", locking="best-effort") as file:
+        odds = file["log_odds"][()]
     return Plot(
         "training",
         "Attributions while a network trains",
-        f"Held-out spectra, looks from above down (Fig. 6), of the run in {seen.parent.name}.",
+        f"{odds.shape[1]} held-out spectra, looks from above down (Fig. 6), of the run in {seen.parent.name}. From the "
+        f"first look to the last their log-odds go from {_span(odds[0])} to {_span(odds[-1])}.",
         evolution_figure.draw(snapshot.read(seen)),
         ("6",),
     )
+
+
+def _span(odds: np.ndarray) -> str:
+    return f"{odds.min():+.2f}...{odds.max():+.2f}"
 
 
 def _ways(network: nn.Module, spectrum: Tensor, baselines: Tensor, told: str, who: str, line: Line, note: str) -> Plot:

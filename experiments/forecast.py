@@ -313,7 +313,8 @@ def _places(one: Explained, films: Path | None) -> list[Plot]:
         Plot(
             "places",
             "Where on the Sun",
-            "Means over the window, at the places of the raster in its middle"
+            f"Means over the window at {int(known.sum()):,} places of the raster in its middle: the score from "
+            f"{_ends(values['mean score'])}, the attribution from {_ends(values['mean attribution (log-odds of PF)'])}"
             + (
                 ", over the slit-jaw image taken nearest to it."
                 if view is not None
@@ -322,6 +323,12 @@ def _places(one: Explained, films: Path | None) -> list[Plot]:
             places.draw(collection.cells(position)[known], values, view, note),
         )
     ]
+
+
+def _ends(values: np.ndarray) -> str:
+    """The lowest and the highest of those there are."""
+    there = values[np.isfinite(values)]
+    return f"{there.min():.2f} to {there.max():.2f}" if len(there) else "none"
 
 
 def _about(one: Explained, by: Ensemble, outside: float, rows: int, placed: bool) -> Table:

@@ -24,6 +24,7 @@ class Table:
 def shown(cell: str) -> str:
     """A cell as it is shown: numbers that are not defined are left out, with the interval around them."""
     kept = re.sub(r"\s*[\[(]nan\b[^\])]*[\])]", "", cell)
+    kept = re.sub(r"nan%? (to|and) nan%?", "", kept)
     return re.sub(r"[-+]?\bnan\b ?%?", "", kept).strip()
 
 

@@ -13,6 +13,7 @@ import torch
 from preflare.explain.engine import Engine
 from preflare.explain.expected_gradients import Paths
 from preflare.model.convnet import ConvNet
+from preflare.report import section
 from preflare.run import RunFolder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,8 +55,13 @@ def test_it_ends_with_a_table_and_a_figure_and_does_nothing_twice(
     assert (output / "trade_off.png").stat().st_size > 10_000
     record = RunFolder(output / "absolute" / "sigma-0.001" / "seed-0").record_file
     before = record.stat().st_mtime_ns
+    made = section.read(output)
+    assert made["claims"][0]["key"] == "prior" and made["origin"] == "simulation"
+    assert [plot["name"] for plot in made["plots"]] == ["trade_off"]
+    assert made["command"].startswith("python experiments/attribution_prior.py")
+    (output / "section.json").unlink()
     start(module, monkeypatch, *QUICK)
-    assert record.stat().st_mtime_ns == before and "Figure and table" in capsys.readouterr().out
+    assert record.stat().st_mtime_ns == before and "Figures and tables" in capsys.readouterr().out
 
 
 def test_shards_without_truth_are_refused(
@@ -91,6 +97,16 @@ def test_the_numbers_say_what_they_are_called(module: ModuleType) -> None:
     assert variation == 0 and lift == pytest.approx(1) and area == pytest.approx(0.5)
     own = engine(spectra).attributions[0].double().numpy()
     assert module.judge(own, engine, held)[3] > 0 > module.judge(-own, engine, held)[3]
+
+
+def test_a_prior_works_that_smooths_and_keeps_the_skill(module: ModuleType) -> None:
+    without = {("without", 0): np.array([0.5, 1.2, 2, 0.5, 3])}
+    smooth = {("absolute", 0.1): np.array([0.48, 0.5, 2, 0.5, 3])}
+    blind = {("absolute", 1.0): np.array([0.1, 0.3, 2, 0.5, 3])}
+    assert "absolute, sigma 0.1 (variation 0.50, TSS 0.48)." in module._fails(without | smooth, "simulation").found
+    assert module._fails(without | blind, "level2").found.endswith("lower: none.")
+    assert module._fails(without | blind, "level2").verdict == "reproduced"
+    assert module._fails(without | smooth, "level2").verdict == "not reproduced"
 
 
 def test_means_are_over_seeds(module: ModuleType) -> None:

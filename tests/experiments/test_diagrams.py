@@ -51,6 +51,8 @@ def test_everything_is_drawn(home: Path, tmp_path: Path, verb: Verb) -> None:
     assert names == ["layers", "collection", "feature_maps", "loss_plane", "training", "ways"]
     assert record["tables"]["Layers"]["rows"][-1][-1] == "363"
     assert "1 of them over a slit-jaw image" in record["plots"][1]["caption"]
+    assert [plot["figures"] for plot in record["plots"]][:2] == [["3", "A.1"], ["1", "18"]]
+    assert all(any(character.isdigit() for character in plot["caption"]) for plot in record["plots"])
     assert len(record["tables"]["Between three networks"]["rows"]) == 8
     assert {claim["verdict"] for claim in record["claims"]} == {"needs the real data"}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from preflare.report import published, standing
+from preflare.report import published, section, standing, templates
 
 
 def record(**claim: str) -> dict:
@@ -36,6 +36,16 @@ def test_a_figure_leads_to_where_it_is_drawn_and_stands_as_what_it_bears_out() -
     # Drawn, but the section says nothing of its claims.
     rows = {row.number: row for row in standing.figures([record()])}
     assert rows["Fig. 10"].stands == ("not in this report",)
+
+
+def test_only_what_does_not_stand_is_marked() -> None:
+    macro = templates.environment().get_template("claims.html").module.verdict  # type: ignore[attr-defined]
+    marked = [text for text in (*section.Verdict, standing.ABSENT, standing.DRAWN) if "class" in macro(text)]
+    assert marked == [
+        "method does not recover the planted truth",
+        "not reproduced",
+        "not in this report",
+    ]
 
 
 def test_all_answers_to_a_claim_are_shown_where_the_paper_has_it() -> None:

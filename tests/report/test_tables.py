@@ -80,6 +80,7 @@ def test_the_spread_of_a_sweep_and_its_members(toy_run: Path) -> None:
         ("nan [nan, nan]", ""),
         ("0.29 [nan, 0.4]", "0.29"),
         ("3 (nan to nan)", "3"),
+        ("nan to nan", ""),
         ("0.5 [0.1, 0.9]", "0.5 [0.1, 0.9]"),
         ("Nanjing, nano", "Nanjing, nano"),
     ],
