@@ -391,9 +391,7 @@ def _claims(rise: Alarms, level: Alarms, others: Sequence[Explained]) -> list[Cl
         f"median, {rise.rate:.2f} an hour on AR. From the score: {level.raised(Label.PF)} of "
         f"{len(level.of(Label.PF))} PF, {level.rate:.2f} an hour on AR."
     )
-    planted = {
-        other.name: other.label is Label.PF and other.shard.header.settings.get("rising") == 1 for other in others
-    }
+    planted = {other.name: other.rises for other in others}
     if others[0].shard.header.origin == "simulation" and any(planted.values()):
         raised = np.array([bool(np.isfinite(one.lead)) for one in [*flaring, *quiet]])
         truth = np.array([planted[one.name] for one in [*flaring, *quiet]])

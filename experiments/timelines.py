@@ -146,9 +146,8 @@ def levels(ways: Sequence[Timeline]) -> np.ndarray:
 
 def planted(them: Sequence[Explained]) -> np.ndarray | None:
     """Which observations the simulation made rise, (n,) bool; None on real shards."""
-    if any("rising" not in one.shard.header.settings for one in them):
-        return None
-    return np.array([one.label is Label.PF and one.shard.header.settings["rising"] == 1 for one in them])
+    told = [one.rises for one in them]
+    return None if None in told else np.array(told, dtype=bool)
 
 
 def _beside(one: Timeline, strong: bool, unlike: float) -> str:

@@ -39,6 +39,15 @@ class Explained:
         return self.shard.header.active_region or self.name
 
     @property
+    def rises(self) -> bool | None:
+        """Whether the simulation put in precursors that grow more frequent towards the onset; None on other shards."""
+        header = self.shard.header
+        if "rising" not in header.settings:
+            return None
+        there = header.recipe.get("simulation.precursors", 1) != 0
+        return there and header.label is Label.PF and header.settings["rising"] == 1
+
+    @property
     def digest(self) -> str:
         """SHA-256 of what the cube says of itself: of which shard it is, who explained it, and how."""
         return hashlib.sha256(repr(sorted(self.cube.attributes.items())).encode()).hexdigest()

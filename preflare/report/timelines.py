@@ -11,7 +11,7 @@ from preflare.report.explained import Explained
 from preflare.report.resampling import p_value
 from preflare.report.trends import Trend, trend
 from preflare.sun.line import Line
-from preflare.sun.observation import Label
+from preflare.sun.observation import Label, Phase
 from preflare.sun.quality import is_clean
 
 # Which spectra of a raster are averaged: those with a score that are clean; of these the brighter half, which hold
@@ -24,7 +24,8 @@ PERMUTATIONS = 9999
 @dataclass(frozen=True, eq=False)
 class Timeline:
     """One observation. minutes: (repeat,) from the onset (AR: from the window's end), the mean of a raster's
-    exposures; score: (repeat,) mean over the raster; spectra: (repeat,) how many were averaged.
+    exposures; score: (repeat,) mean over the raster; spectra: (repeat,) how many were averaged. Of a raster during
+    which the flare began, only the exposures before it count.
     """
 
     name: str
@@ -60,11 +61,14 @@ def timeline(one: Explained, line: Line, average: str = "clean") -> Timeline:
         intensity = one.shard.read("intensity")
         middle = [np.median(row[mask]) if mask.any() else np.inf for row, mask in zip(intensity, used, strict=True)]
         used &= intensity >= np.array(middle)[:, None, None]
+    flaring = one.shard.read("phase") == Phase.FLARE
+    begun = flaring & ~flaring.all(axis=1, keepdims=True)
+    used &= ~begun[:, :, None]
     spectra = used.sum(axis=(1, 2))
     total = np.where(used, score, 0).sum(axis=(1, 2), dtype=np.float64)
     mean = np.divide(total, spectra, out=np.full(len(total), np.nan), where=spectra > 0)
     header = one.shard.header
-    minutes = one.minutes().mean(axis=1)
+    minutes = np.ma.masked_where(begun, one.minutes()).mean(axis=1).filled(np.nan)
     return Timeline(one.name, one.label, header.flare_class, one.cube.shape[1], minutes, mean, spectra)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,21 @@ def test_a_sweep_says_its_line_and_where_its_shards_were(own_run: Path, make_cub
     (own_run.parent / "shards").rename(own_run.parent / "moved")
     with pytest.raises(ShardError, match="is gone"):
         explained.of_sweep(own_run, str(shards))
+
+
+def test_only_precursors_that_are_there_can_rise(cubes: Path, tmp_path: Path) -> None:
+    (one, *_) = explained.open_all(cubes, tmp_path / "shards")
+    assert one.rises is None
+
+    def told(label: Label, precursors: float, rising: int) -> bool | None:
+        header = replace(
+            one.shard.header,
+            label=label,
+            onset="2014-03-29T17:35:00",
+            settings={"rising": rising},
+            recipe={"simulation.precursors": precursors},
+        )
+        return replace(one, shard=replace(one.shard, header=header)).rises
+
+    assert told(Label.PF, 1.0, 1) is True
+    assert not any((told(Label.PF, 0.0, 1), told(Label.PF, 1.0, 0), told(Label.AR, 1.0, 1)))

@@ -16,7 +16,7 @@ from preflare.report import explained, timelines
 from preflare.report.timelines import Timeline
 from preflare.report.trends import Trend
 from preflare.sun.line import Line
-from preflare.sun.observation import Label
+from preflare.sun.observation import Label, Phase
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,6 +48,19 @@ def test_averages_are_those_by_hand(one: explained.Explained, line: Line) -> Non
     # Two exposures a raster, 100 s apart; the onset is 26 minutes after the first.
     np.testing.assert_allclose(clean.minutes, np.array([50, 250, 450, 650]) / 60 - 26)
     assert (clean.name, clean.mode) == (one.name, "raster")
+
+
+def test_exposures_of_the_flare_do_not_count_before_it(
+    one: explained.Explained, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flare begins between the two steps of the third raster; the fourth is all flare, and keeps its score."""
+    phase = np.array([[Phase.PREFLARE] * 2, [Phase.PREFLARE] * 2, [Phase.PREFLARE, Phase.FLARE], [Phase.FLARE] * 2])
+    read = type(one.shard).read
+    monkeypatch.setattr(type(one.shard), "read", lambda self, name: phase if name == "phase" else read(self, name))
+    found, score = timelines.timeline(one, line, "all"), one.cube.read("score").astype(float)
+    assert found.spectra.tolist() == [19, 20, 10, 20]
+    np.testing.assert_allclose(found.score[2:], [score[2, 0].mean(), score[3].mean()], rtol=1e-6)
+    np.testing.assert_allclose(found.minutes[2:], np.array([400, 650]) / 60 - 26)
 
 
 def test_enhanced_are_the_brighter_half(one: explained.Explained, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
