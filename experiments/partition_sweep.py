@@ -155,9 +155,10 @@ def make(
         claims.append(
             _left_out_claim(called, origin) if title == "Leave-one-out" else _folds_claim(called, splits, origin)
         )
-    plots.append(_test_side_plot(splits.seeds[place], sides[place], note))
     tables["Test sides without one observation"] = _test_sides(sides)
-    claims.append(_test_side_claim(splits.seeds[place], sides[place], sides, origin))
+    if np.isfinite(_changes(sides[place])).any():  # with one observation of a class there is no TSS without it
+        plots.append(_test_side_plot(splits.seeds[place], sides[place], note))
+        claims.append(_test_side_claim(splits.seeds[place], sides[place], sides, origin))
     return Section(
         name="partition_sweep",
         title="Partition sweep",

@@ -15,19 +15,19 @@ Verb = Callable[..., int]
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory, make_shard: Callable[..., Path], run_verb: Verb) -> Path:
     home = tmp_path_factory.mktemp("sweep")
-    for number in range(3):
+    for number in range(4):
         make_shard(home / "shards", Label.AR, number)
         make_shard(home / "shards", Label.PF, number)
     common = (f"data.root={home / 'shards'}", "trainer.max_epochs=3", "optimizer.lr=0.03")
     splits = (
         "-m",
         *common,
-        "partition.test_observations=1",
+        "partition.test_observations=2",
         "partition.seed=0,1,2",
         f"hydra.sweep.dir={home / 'splits'}",
     )
     assert run_verb("train", *splits) == 0
-    left = ("-m", *common, "partition=leave_one_out", "partition.seed=range(6)", f"hydra.sweep.dir={home / 'left_out'}")
+    left = ("-m", *common, "partition=leave_one_out", "partition.seed=range(8)", f"hydra.sweep.dir={home / 'left_out'}")
     assert run_verb("train", *left) == 0
     assert run_verb("explain", f"run={home / 'left_out'}", "checkpoint=last", "sample=1", "faithfulness=0") == 0
     return home
@@ -42,7 +42,7 @@ def test_every_split_and_every_observation_is_told(
     record = section.read(tmp_path / "x")
     assert [row[0] for row in record["tables"]["Splits"]["rows"]] == ["0", "1", "2"]
     observations = [row[0] for row in record["tables"]["Leave-one-out"]["rows"]]
-    assert len(observations) == 6
+    assert len(observations) == 8
     assert {name[:2] for name in observations} == {"AR", "PF"}
     assert [plot["name"] for plot in record["plots"]] == [
         "skill",
@@ -53,6 +53,8 @@ def test_every_split_and_every_observation_is_told(
     ]
     assert all((tmp_path / "x" / f"{plot['name']}.pdf").is_file() for plot in record["plots"])
     assert {claim["verdict"] for claim in record["claims"]} == {"needs the real data"}
+    sides = record["tables"]["Test sides without one observation"]["rows"]
+    assert sum(int(row[1]) for row in sides) == 3 * 4
     assert record["command"] == shlex.join(["python", "experiments/partition_sweep.py", *arguments])
     assert "Partition sweep" in capsys.readouterr().out
 

@@ -47,7 +47,10 @@ def test_every_member_is_told(home: Path, tmp_path: Path, verb: Verb, capsys: py
     assert len(record["tables"]["Activation maps beside expected gradients"]["rows"]) == 3
     names = [plot["name"] for plot in record["plots"]]
     assert names == ["skill", "curves", "representatives", "equivalence", "displayed"]
-    assert {claim["verdict"] for claim in record["claims"]} == {"needs the real data"}
+    # Two epochs are too few to say when the loss rises; two draws of samples have the same expectation.
+    stands = {claim["key"]: claim["verdict"] for claim in record["claims"]}
+    assert stands.keys() == {"seeds", "nine", "equivalence", "samples"}
+    assert {verdict for key, verdict in stands.items() if key != "samples"} == {"needs the real data"}
     assert "The swarm" in capsys.readouterr().out
 
 
