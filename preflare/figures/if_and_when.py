@@ -11,10 +11,10 @@ from preflare.figures import style
 
 # Where a name may stand about its point, the best first: shift in points, and which end of it is there.
 SIDES = (
-    (5, 2, "left", "bottom"),
-    (5, -2, "left", "top"),
-    (-5, 2, "right", "bottom"),
-    (-5, -2, "right", "top"),
+    (4, 2, "left", "bottom"),
+    (4, -2, "left", "top"),
+    (-4, 2, "right", "bottom"),
+    (-4, -2, "right", "top"),
     (0, 5, "center", "bottom"),
     (0, -5, "center", "top"),
 )
@@ -61,7 +61,7 @@ def _name(axes: Axes, points: dict[str, tuple[float, float, str]]) -> None:
             max(0.0, min(right, other[2]) - max(left, other[0])) * max(0.0, min(top, other[3]) - max(bottom, other[1]))
             for other in taken
         )
-        near = 2 * scale
+        near = 1.2 * scale
         inside = ((dots > (left - near, bottom - near)) & (dots < (right + near, top + near))).all(axis=1).sum()
         beyond = max(0.0, left - frame.x1, right - frame.x1, frame.x0 - left, top - frame.y1, frame.y0 - bottom)
         return over + 100 * float(inside) + 100 * beyond
