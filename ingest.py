@@ -68,7 +68,7 @@ class Config:
     observations: Any = None
     workers: Any = 1
     data: Data = field(default_factory=Data)
-    quiet_sun: str | None = None
+    quiet_sun: Any = None
     quiet_threshold: Any = None
     allow_simulated: bool = False
 
@@ -147,8 +147,8 @@ def _flag_quiet_sun(config: DictConfig, root: Path, wanted: tuple[str, ...] | No
     """Apply the run that quiet_sun= names to the shards that are there."""
     from preflare.model.quiet_mask import QuietMask, apply_all
 
-    line = instantiate(config.line)
-    mask = QuietMask.read(Path(config.quiet_sun), config.quiet_threshold, config.allow_simulated)
+    line, path = instantiate(config.line), check_path("quiet_sun", config.quiet_sun)
+    mask = QuietMask.read(path, config.quiet_threshold, config.allow_simulated)
     # Whether they are of its line and grid the mask says better.
     shards = [shard.Shard.open(path) for path in shard.find(root)]
     shards = [one for one in shards if wanted is None or one.name in wanted]
