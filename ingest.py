@@ -31,7 +31,7 @@ from preflare.sun.archive import Archive
 from preflare.sun.line import Line
 from preflare.sun.observation import Label, Observation, check_identities
 from preflare.sun.quality import Quality, tally
-from preflare.sun.simulation import files
+from preflare.sun.simulation import files, multi_slit
 from preflare.sun.simulation.source import Simulation
 
 # How the table heads the flags; percentages below.
@@ -93,6 +93,9 @@ def main(config: DictConfig) -> None:
         # Also where somebody names that folder itself.
         _write_files(source, line, root if root.name == "fits" else root / "fits", console)
         return
+    if isinstance(source, Simulation) and source.format == "muse":
+        _write_multi_slit(source, line, root if root.name == "muse" else root / "muse", console)
+        return
     found: dict[str, bool] = {}
     paths: dict[str, Path] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -139,6 +142,20 @@ def _write_files(source: Simulation, line: Line, root: Path, console: Console) -
     console.print(
         f"{new} written as level-2 files{old}: {root}. To ingest the last: "
         f"python ingest.py source=folder source.path={folder} catalog={root / 'catalog.csv'} data.root=DIR",
+        soft_wrap=True,
+    )
+
+
+def _write_multi_slit(source: Simulation, line: Line, root: Path, console: Console) -> None:
+    new = 0
+    for recording in track(source.recordings(line), console=console, transient=True, disable=not console.is_terminal):
+        path, written = multi_slit.write(recording, source.detector.fill, root)
+        new += written
+    entry = recording.entry
+    label = f"window.label={entry.label.name}" + (f" window.onset={entry.onset}" if entry.onset else "")
+    console.print(
+        f"{new} written as files of {multi_slit.SLITS} slits: {root}. To ingest the last: "
+        f"python ingest.py source=muse source.path={path} {label} data.root=DIR",
         soft_wrap=True,
     )
 

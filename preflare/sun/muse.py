@@ -2,7 +2,8 @@
 
 MUSE will look at the Sun through 37 slits side by side. An exposure gives every slit a spectrum for each of its
 pixels; between exposures the slits may step. Nothing else in preflare knows of that: a slit is a step of the raster,
-all at one time. There are no data of MUSE yet, so the layout is ours, an HDF5 file:
+all at one time. There are no data of MUSE yet, so the layout is ours, an HDF5 file; ``python ingest.py
+simulation.format=muse`` makes some:
 
     attrs       start (ISO UTC), observation (ten digits)
     flux        (exposure, slit, pixel, native)   DN in the exposure; NaN where missing
