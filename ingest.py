@@ -31,7 +31,7 @@ from preflare.sun.archive import Archive
 from preflare.sun.line import Line
 from preflare.sun.observation import Label, Observation, check_identities
 from preflare.sun.quality import Quality, tally
-from preflare.sun.simulation import files
+from preflare.sun.simulation import files, multi_slit
 from preflare.sun.simulation.source import Simulation
 
 # How the table heads the flags; percentages below.
@@ -68,7 +68,7 @@ class Config:
     observations: Any = None
     workers: Any = 1
     data: Data = field(default_factory=Data)
-    quiet_sun: str | None = None
+    quiet_sun: Any = None
     quiet_threshold: Any = None
     allow_simulated: bool = False
 
@@ -92,6 +92,9 @@ def main(config: DictConfig) -> None:
     if isinstance(source, Simulation) and source.format == "fits":
         # Also where somebody names that folder itself.
         _write_files(source, line, root if root.name == "fits" else root / "fits", console)
+        return
+    if isinstance(source, Simulation) and source.format == "muse":
+        _write_multi_slit(source, line, root if root.name == "muse" else root / "muse", console)
         return
     found: dict[str, bool] = {}
     paths: dict[str, Path] = {}
@@ -143,12 +146,26 @@ def _write_files(source: Simulation, line: Line, root: Path, console: Console) -
     )
 
 
+def _write_multi_slit(source: Simulation, line: Line, root: Path, console: Console) -> None:
+    new = 0
+    for recording in track(source.recordings(line), console=console, transient=True, disable=not console.is_terminal):
+        path, written = multi_slit.write(recording, source.detector.fill, root)
+        new += written
+    entry = recording.entry
+    label = f"window.label={entry.label.name}" + (f" window.onset={entry.onset}" if entry.onset else "")
+    console.print(
+        f"{new} written as files of {multi_slit.SLITS} slits: {root}. To ingest the last: "
+        f"python ingest.py source=muse source.path={path} {label} data.root=DIR",
+        soft_wrap=True,
+    )
+
+
 def _flag_quiet_sun(config: DictConfig, root: Path, wanted: tuple[str, ...] | None, console: Console) -> None:
     """Apply the run that quiet_sun= names to the shards that are there."""
     from preflare.model.quiet_mask import QuietMask, apply_all
 
-    line = instantiate(config.line)
-    mask = QuietMask.read(Path(config.quiet_sun), config.quiet_threshold, config.allow_simulated)
+    line, path = instantiate(config.line), check_path("quiet_sun", config.quiet_sun)
+    mask = QuietMask.read(path, config.quiet_threshold, config.allow_simulated)
     # Whether they are of its line and grid the mask says better.
     shards = [shard.Shard.open(path) for path in shard.find(root)]
     shards = [one for one in shards if wanted is None or one.name in wanted]

@@ -128,8 +128,14 @@ def verb(
             ]
             if any(argument.split("=")[0] in PRINTING for argument in sys.argv[1:]):
                 show(entry)
-            else:
+                return
+            try:
                 entry()
+            except KeyboardInterrupt:
+                if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                    raise
+                print("Stopped. The same command goes on with what is missing.", file=sys.stderr)
+                sys.exit(130)  # as shells say of a command that was interrupted
 
         return main
 

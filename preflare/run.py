@@ -250,14 +250,14 @@ class Run:
             )
 
 
-def read(path: Path | str) -> Run:
+def read(path: Path | str, make: str = "python train.py") -> Run:
     """Read a finished run's folder.
 
-    Raises RunError if the folder is not there, is no run, or is unfinished.
+    make: the command that trains such a run. Raises RunError if the folder is not there, is no run, or is unfinished.
     """
     folder = RunFolder(Path(path))
     if not folder.path.is_dir():
-        raise RunError(f"There is no run folder {folder.path}. Train one with: python train.py")
+        raise RunError(f"There is no run folder {folder.path}. Train one with: {make}")
     if not folder.finished:
         if folder.failure_file.is_file():
             why = json.loads(folder.failure_file.read_text())["error"]

@@ -385,7 +385,11 @@ def test_real_shards_are_not_flagged_unless_a_run_is_named(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("quiet_sun=nowhere", "data.root=shards"), "There is no run folder nowhere"),
+        (
+            ("quiet_sun=nowhere", "data.root=shards"),
+            "There is no run folder nowhere. Train one with: python train.py experiment=quiet_sun",
+        ),
+        (("quiet_sun=true", "data.root=shards"), "quiet_sun is true, expected the path of a file or folder"),
         ((f"quiet_sun={SHIPPED}", "data.root=nothing"), "No shards at nothing"),
         ((f"quiet_sun={SHIPPED}", "quiet_threshold=mild"), "quiet_threshold is 'mild', expected weak, medium, strong"),
     ],

@@ -87,7 +87,8 @@ class QuietSunDataModule(pl.LightningDataModule):
 
 def quiet_shards(root: Path, line: Line) -> list[Shard]:
     """The shards of a folder that are labelled QS. Raises ShardError."""
-    return [shard for shard in open_all(root, line) if shard.header.label is Label.QS]
+    found = open_all(root, line, make="python ingest.py source=quiet_sun")
+    return [shard for shard in found if shard.header.label is Label.QS]
 
 
 def quiet(shard: Shard, line: Line) -> np.ndarray:

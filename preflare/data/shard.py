@@ -73,18 +73,18 @@ PLAIN_ATTRIBUTES = (
 )
 
 
-def find(where: Path) -> list[Path]:
+def find(where: Path, make: str = "python ingest.py") -> list[Path]:
     """The shards a path names: the file itself, or every ``*.h5`` of a folder, sorted by name.
 
-    Raises ShardError if there are none.
+    make: the command that makes such. Raises ShardError if there are none.
     """
     if where.is_file():
         return [where]
     if not where.is_dir():
-        raise ShardError(f"No shards at {where}: there is no such file or folder. Make some with: python ingest.py")
+        raise ShardError(f"No shards at {where}: there is no such file or folder. Make some with: {make}")
     paths = sorted(path for path in where.glob("*.h5") if not path.name.startswith("."))
     if not paths:
-        raise ShardError(f"No shards in {where}: it holds no .h5 file. Make some with: python ingest.py")
+        raise ShardError(f"No shards in {where}: it holds no .h5 file. Make some with: {make}")
     return paths
 
 
@@ -475,13 +475,13 @@ def _replace(file: h5py.File, name: str, values: np.ndarray) -> None:
     file[name].attrs["sha256"] = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
-def open_all(where: Path, line: Line, only: Sequence[str] | None = None) -> list[Shard]:
+def open_all(where: Path, line: Line, only: Sequence[str] | None = None, make: str = "python ingest.py") -> list[Shard]:
     """Every shard a path names, checked against the line and against each other; sorted by name.
 
-    only: names of the observations wanted, each of which must be there.
+    only: names of the observations wanted, each of which must be there. make: the command that makes such shards.
     Raises ShardError if there are none, if one is of another line, or if origins are mixed.
     """
-    shards = [Shard.open(path, line) for path in find(where)]
+    shards = [Shard.open(path, line) for path in find(where, make)]
     if only is not None:
         missing = sorted(set(only) - {shard.name for shard in shards})
         if missing:

@@ -45,7 +45,7 @@ class QuietMask:
         Raises RunError if the run is not finished, no autoencoder, or does not hold the weights it recorded;
         ConfigError for a threshold that cannot be meant.
         """
-        finished = run.read(path)
+        finished = run.read(path, make="python train.py experiment=quiet_sun")
         known = _autoencoder(finished)
         network = finished.network("best")
         digest = weights_digest(network)

@@ -97,13 +97,13 @@ def _parse(path: Path) -> list[Entry]:
             reader = csv.DictReader(file, strict=True)
             columns = list(reader.fieldnames or ())
             advice = (
-                "Let its first line name label, id and any of "
-                f"{', '.join(name for name in COLUMNS if name not in ('label', 'id'))}, each once."
+                f"expected label, id and any of {', '.join(name for name in COLUMNS if name not in ('label', 'id'))}. "
+                "Let its first line name them, each once."
             )
             if not columns:
-                raise CatalogError(f"{path} is empty. {advice}")
+                raise CatalogError(f"{path} is empty; {advice}")
             if not {"label", "id"} <= set(columns) <= set(COLUMNS) or len(set(columns)) < len(columns):
-                raise CatalogError(f"{path} has the columns {', '.join(columns)}. {advice}")
+                raise CatalogError(f"{path} has the columns {', '.join(columns)}; {advice}")
             entries: dict[str, Entry] = {}
             lines: dict[str, int] = {}
             for row in reader:

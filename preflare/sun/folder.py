@@ -289,7 +289,12 @@ def _zero_point(used: Sequence[tuple[File, Raster]], line: Line) -> float | None
 
 
 def _shifted(rasters: Sequence[tuple[File, Raster]], shift: float | None, line: Line) -> list[tuple[File, Raster]]:
-    """The same rasters on corrected axes. Raises Level2Error if there is nothing to correct by."""
+    """The same rasters on corrected axes. Raises ConfigError or Level2Error if there is nothing to correct by."""
+    if line.reference is None:
+        raise ConfigError(
+            f"source.correct_zero_point is true, but the line {line.title} names no reference to correct by. Leave it "
+            "out, or name one of the line's features as line.reference."
+        )
     if shift is None:
         raise Level2Error(
             f"{rasters[0][1].id} cannot be corrected: the line's reference, {line.reference}, is not to be seen in it. "

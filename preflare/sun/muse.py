@@ -2,7 +2,8 @@
 
 MUSE will look at the Sun through 37 slits side by side. An exposure gives every slit a spectrum for each of its
 pixels; between exposures the slits may step. Nothing else in preflare knows of that: a slit is a step of the raster,
-all at one time. There are no data of MUSE yet, so the layout is ours, an HDF5 file:
+all at one time. There are no data of MUSE yet, so the layout is ours, an HDF5 file; ``python ingest.py
+simulation.format=muse`` makes some:
 
     attrs       start (ISO UTC), observation (ten digits)
     flux        (exposure, slit, pixel, native)   DN in the exposure; NaN where missing
@@ -29,6 +30,8 @@ from preflare.sun.recipe import recipe
 from preflare.sun.reduction import Reduction, Taps
 from preflare.sun.window import Cut, Window
 
+# Steps by which a wavelength may lie beside an even axis: what single precision leaves of one.
+EVEN = 0.05
 BESIDE_FLUX = ("wavelength", "time", "exposure", "x", "y")
 
 
@@ -116,6 +119,7 @@ def _read(path: Path, line: Line) -> tuple[datetime, str, tuple[int, ...], dict[
             + "".join(f", and {one}, which does not fit" for one in wrong)
             + ". preflare/sun/muse.py says what is a multi-slit file."
         )
+    _check_values(path, values)
     axis = values["wavelength"]
     if not (axis.min() <= line.start and line.stop <= axis.max()):
         raise Level2Error(
@@ -123,6 +127,25 @@ def _read(path: Path, line: Line) -> tuple[datetime, str, tuple[int, ...], dict[
             f"{line.stop:.2f} Å. Take another file, or another line."
         )
     return start, id, shape, values
+
+
+def _check_values(path: Path, values: dict[str, np.ndarray]) -> None:
+    """Raise Level2Error unless all are numbers, the axis is even and time goes on."""
+    odd = [name for name, array in values.items() if not (array.size and np.isfinite(array).all())]
+    if odd:
+        raise Level2Error(
+            f"{path}: {', '.join(odd)} not everywhere a finite number. Only flux may be missing somewhere, as NaN; "
+            "correct the file."
+        )
+    axis, time = values["wavelength"], values["time"]
+    even = np.linspace(axis[0], axis[-1], len(axis))
+    if len(axis) < 2 or not np.abs(axis - even).max() < EVEN * abs(even[1] - even[0]):
+        raise Level2Error(
+            f"{path}: its wavelengths are not evenly spaced: they lie up to {np.abs(axis - even).max():.3g} Å beside "
+            "an even axis. Resample the spectra to one first."
+        )
+    if not (np.diff(time) > 0).all():
+        raise Level2Error(f"{path}: time does not increase from exposure to exposure. Sort the exposures by time.")
 
 
 def _blocks(path: Path, line: Line, cut: Cut, time: np.ndarray, values: dict[str, np.ndarray]) -> Iterator[Block]:

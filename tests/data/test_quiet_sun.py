@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from preflare.command import CONF
 from preflare.data.quiet_sun import QuietSunDataModule, quiet
 from preflare.data.shard import Shard, remask
-from preflare.errors import PartitionError
+from preflare.errors import PartitionError, ShardError
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
 
@@ -57,6 +57,12 @@ def test_the_flag_of_an_autoencoder_is_overlooked(root: Path, line: Line) -> Non
     before = quiet(shard, line)
     flagged = remask(shard, shard.read("quality") | np.uint16(256), np.zeros(shard.shape[:3], np.float32), {})
     assert np.array_equal(quiet(flagged, line), before) and before.any() and not before.all()
+
+
+def test_without_shards_the_command_that_makes_them_is_named(tmp_path: Path, line: Line) -> None:
+    data = QuietSunDataModule(str(tmp_path / "none"), None, line, 16, 0, 0.4)
+    with pytest.raises(ShardError, match="Make some with: python ingest.py source=quiet_sun$"):
+        data.setup()
 
 
 def test_one_observation_is_too_few(tmp_path: Path, make_shard: MakeShard, line: Line) -> None:

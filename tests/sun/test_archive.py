@@ -477,6 +477,21 @@ def test_a_film_that_is_gone_for_a_moment_is_asked_for_again(
     assert (tmp_path / "cache" / ID / SLIT_JAW).read_bytes() == film.read_bytes()
 
 
+def test_a_command_that_is_interrupted(
+    ingest: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("preflare.sun.archive.Web.fetch", interrupt)
+        assert ingest() == 130
+    said = capsys.readouterr().err
+    assert said.splitlines()[-1] == "Stopped. The same command goes on with what is missing."
+    assert "Traceback" not in said
+    assert ingest() == 0
+
+
 def test_two_commands_on_one_cache(server: Server, tmp_path: Path) -> None:
     """The second waits for what the first gets."""
     going, told = threading.Event(), []

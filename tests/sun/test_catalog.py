@@ -100,9 +100,9 @@ def test_an_observation_may_change_its_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty. Let its first line name label, id and any of"),
-        ("id,class\nx,y\n", "has the columns id, class. Let its first line name label, id and any of number, onset"),
-        ("id,label,label\nx,PF,PF\n", "has the columns id, label, label. Let its first line name .*each once"),
+        ("", "is empty; expected label, id and any of .* Let its first line name them"),
+        ("id,class\nx,y\n", "has the columns id, class; expected label, id and any of number, onset"),
+        ("id,label,label\nx,PF,PF\n", "has the columns id, label, label; expected label, id .*each once"),
         (f"label,id\n{ONE},3\n", "line 2: more or fewer cells"),
         ("label,id\nPF\n", "line 2: more or fewer cells"),
         ("label,id\nXX,20240510_060000_3600000000\n", "label is 'XX', expected AR or PF"),

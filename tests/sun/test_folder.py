@@ -260,7 +260,10 @@ def test_without_the_reference_there_is_no_zero_point(tmp_path: Path, line: Line
     with pytest.raises(Level2Error, match="cannot be corrected: the line's reference, Ni I, is not to be seen"):
         list(Folder(str(tmp_path), ALL, None, correct_zero_point=True).observations(line))
     absorbed(0, 8.0).write(tmp_path / "b" / "a.fits")
-    assert "zero_point" not in observe(tmp_path / "b", replace(line, reference=None)).header.settings
+    other = replace(line, reference=None)
+    assert "zero_point" not in observe(tmp_path / "b", other).header.settings
+    with pytest.raises(ConfigError, match="is true, but the line Mg II h&k names no reference to correct by. Leave it"):
+        list(Folder(str(tmp_path / "b"), ALL, None, correct_zero_point=True).observations(other))
 
 
 # Bad input.

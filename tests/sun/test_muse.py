@@ -116,6 +116,43 @@ def test_bad_input_gets_a_sentence(line: Line, window: Window, tmp_path: Path) -
         read(path)
 
 
+def change(path: Path, name: str, values: np.ndarray) -> Path:
+    with h5py.File(path, "a") as file:
+        del file[name]
+        file[name] = values
+    return path
+
+
+AXIS = 2793.0 + 0.03 * np.arange(470)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("wavelength", 2793.0 + 14.07 * (np.arange(470) / 469) ** 1.3, "its wavelengths are not evenly spaced"),
+        ("wavelength", np.full(470, 2800.0), "its wavelengths are not evenly spaced"),
+        ("wavelength", np.where(AXIS > 2800, np.nan, AXIS), "wavelength not everywhere a finite number"),
+        ("time", np.array([np.nan, 60, 120, 180, 240]), "time not everywhere a finite number"),
+        ("time", np.array([0.0, 60, 60, 180, 240]), "time does not increase from exposure to exposure"),
+        ("exposure", np.array([2, np.inf, 2, 2, 2]), "exposure not everywhere a finite number"),
+        ("x", np.full((EXPOSURES, SLITS), np.nan), "x not everywhere a finite number"),
+    ],
+)
+def test_numbers_that_cannot_be(
+    verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, values: np.ndarray, words: str
+) -> None:
+    path = change(write(tmp_path / "muse.h5"), name, values)
+    assert verb("ingest", "source=muse", f"source.path={path}", "window=all") == 1
+    said = capsys.readouterr().err
+    assert said.startswith(str(path)) and words in said and said.count("\n") == 1
+    assert not list(tmp_path.rglob("data/**/*.h5"))
+
+
+def test_an_axis_in_single_precision_is_even_enough(line: Line, window: Window, tmp_path: Path) -> None:
+    path = change(write(tmp_path / "muse.h5"), "wavelength", AXIS.astype(np.float32))
+    assert len(list(MultiSlit(str(path), window).observations(line))) == 1
+
+
 def test_another_window_is_refused(window: Window, tmp_path: Path) -> None:
     other = instantiate(OmegaConf.load(CONF / "line" / "si_iv.yaml"))
     with pytest.raises(Level2Error, match="covers 2793.00 to 2807.07 Å, the line Si IV needs 1399.50 to 1403.80 Å"):

@@ -175,10 +175,19 @@ class Recording:
         disturbed = self.scene.shapes(*self._places(exposures))[1]
         return self._record(exposures, self._radiance(disturbed).reshape(len(exposures), -1, len(self.native)))
 
+    def counts_at(self, exposures: np.ndarray, across: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same of exposures that the schedule does not have: their slits at across (exposure,), arcsec from the
+        field's centre, at time (exposure,), s. Their numbers decide what chance does to them.
+        """
+        disturbed = self.scene.shapes(*self._spread(across, time))[1]
+        return self._record(exposures, self._radiance(disturbed).reshape(len(exposures), -1, len(self.native)))
+
     def _places(self, exposures: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x, y (arcsec from the field's centre) and time (s) of every spectrum of some exposures, flat."""
-        across = self.across[exposures % self.schedule.steps]
-        x, y, time = np.broadcast_arrays(across[:, None], self.along, self.times.ravel()[exposures][:, None])
+        return self._spread(self.across[exposures % self.schedule.steps], self.times.ravel()[exposures])
+
+    def _spread(self, across: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        x, y, time = np.broadcast_arrays(across[:, None], self.along, time[:, None])
         return x.ravel(), y.ravel(), time.ravel()
 
     def _from_footpoint(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:

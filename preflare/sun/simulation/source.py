@@ -30,7 +30,8 @@ class Simulation:
     closer to disc centre than AR observations, which has nothing to do with flares. spectra: how many the analysis
     windows are to hold, in all (half of them AR) or by class, as near as slits of whole pixels come to it; None: as
     many as the programme says. observations: names of those wanted, None for all;
-    each is the same either way. format: "shards", or "fits" where ingest is to write level-2 files instead.
+    each is the same either way. format: "shards", or "fits" or "muse" where ingest is to write level-2 or multi-slit
+    files instead.
     Raises ConfigError for a number that cannot be meant, and for an observation that is not in the catalog.
     """
 
@@ -54,8 +55,8 @@ class Simulation:
             raise ConfigError(f"simulation.precursors is {precursors!r}, expected a factor of 0 or more.")
         if not isinstance(confounder, float | int) or not np.isfinite(confounder):
             raise ConfigError(f"simulation.confounder is {confounder!r}, expected a number; 0 plants no difference.")
-        if format not in ("shards", "fits"):
-            raise ConfigError(f"simulation.format is {format!r}, expected shards or fits.")
+        if format not in ("shards", "fits", "muse"):
+            raise ConfigError(f"simulation.format is {format!r}, expected shards, fits or muse.")
         if window.onset or window.end:
             raise ConfigError("The simulated Sun has flares of its own; leave out window.onset and window.end.")
         self.seed = seed
