@@ -182,8 +182,8 @@ def _flag_by_default(shards: list[shard.Shard], console: Console) -> None:
             progress.advance(task)
     if done < len(unflagged):
         console.print(
-            "QUIET_SUN is not set: the autoencoder that ships knows the simulated Sun in one line and grid only. "
-            "Train one on quiet Sun (window.label=QS), then: python ingest.py quiet_sun=RUN data.root=DIR",
+            "QUIET_SUN is not set: the autoencoder that ships knows the simulated Sun, as IRIS sees it in one line and "
+            "grid, only. Train one on quiet Sun (window.label=QS), then: python ingest.py quiet_sun=RUN data.root=DIR",
             soft_wrap=True,
         )
 
