@@ -4,9 +4,11 @@ import csv
 import io
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -27,11 +29,12 @@ from preflare.report import collection, confounders, inventory, referee, templat
 from preflare.report.inventory import Row
 from preflare.report.page import Picture, frame
 from preflare.report.tables import Table
-from preflare.sun import catalog, images
+from preflare.sun import catalog, images, quality
 from preflare.sun.goes import CLASSES
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
 from preflare.sun.quality import Quality
+from preflare.sun.recipe import stored
 
 PAGE, CSV = "data_report.html", "data_report.csv"
 REMARK = "simulated data"
@@ -47,15 +50,19 @@ BREADTH = 0.8
 VIEWS = 3
 
 
-def write(where: Path, films: Path | None = None) -> Path:
+def write(where: Path, films: Path | None = None, tolerated: Sequence[str] | None = None) -> Path:
     """Write ``data_report.html`` and ``data_report.csv`` beside the shards and return the page's path.
 
     where: a folder of shards of one line and origin, or one shard. films: a folder with slit-jaw films and AIA cubes,
-    or None. Nothing is written if anything is wrong.
-    Raises ShardError for shards that cannot be used, ConfigError for a folder without images of theirs, Level2Error
-    for images that cannot be used.
+    or None. tolerated: flags that do not make a spectrum unclean; None: those of the line's config. Nothing is written
+    if anything is wrong.
+    Raises ShardError for shards that cannot be used or are of different rules, ConfigError for a folder without images
+    of theirs or a flag that there is not, Level2Error for images that cannot be used.
     """
     found, line = _open(where)
+    if tolerated is not None:
+        line = replace(line, tolerated=tuple(tolerated))
+    quality.tolerated(line)
     _check_films(films, found)
     console = Console(stderr=True)
     rows = [
@@ -63,7 +70,10 @@ def write(where: Path, films: Path | None = None) -> Path:
         for shard in track(found, "Reading shards", console=console, transient=True, disable=not console.is_terminal)
     ]
     folder = where if where.is_dir() else where.parent
-    texts = {PAGE: render(found, rows, line, films, where), CSV: table(rows)}
+    command = ["python", "report.py", f"shards={where}", *([f"images={films}"] if films else [])]
+    if tolerated is not None:
+        command.append(f"line.tolerated=[{','.join(tolerated)}]")
+    texts = {PAGE: render(found, rows, line, films, shlex.join(command)), CSV: table(rows)}
     for name, text in texts.items():
         scratch = folder / f".{name}.{os.getpid()}.part"
         try:
@@ -75,18 +85,45 @@ def write(where: Path, films: Path | None = None) -> Path:
 
 
 def _open(where: Path) -> tuple[list[Shard], Line]:
-    """The shards, by class and number, and the line that they say they hold."""
+    """The shards, by class and number, and the line that they say they hold, with the rules that they were made by."""
     first = Shard.open(shards.find(where)[0]).header
     path = CONF / "line" / f"{first.line}.yaml"
     if not path.is_file():
         raise ShardError(
             f"{where} holds the line {first.line}, of which there is no {path}. Put the line's config there."
         )
-    line: Line = instantiate(OmegaConf.load(path))
+    config: Line = instantiate(OmegaConf.load(path))
+    line = stored(config, first.recipe, first.wavelength)
     found = shards.open_all(where, line)
+    for shard in found:
+        _check_rules(found[0], shard, config)
     order = {Label.PF: 0, Label.AR: 1}
     key = lambda one: (order.get(one.header.label, 2), one.header.number, one.name)  # noqa: E731
     return sorted(found, key=key), line
+
+
+def _check_rules(first: Shard, other: Shard, config: Line) -> None:
+    """Raise ShardError if two shards were flagged by different rules: nothing that is counted could be compared."""
+    one, two = (
+        asdict(replace(stored(config, shard.header.recipe, shard.header.wavelength), tolerated=()))
+        for shard in (first, other)
+    )
+    one, two = ({"detector": line["detector"], "cores": line["cores"]} | line["rules"] for line in (one, two))
+    differing = [key for key in one if one[key] != two[key]]
+    if differing:
+        key = differing[0]
+        what = f"line.{key}" if key in ("detector", "cores") else f"line.rules.{key}"
+        raise ShardError(
+            f"{first.path} and {other.path.name} were flagged by different rules: {what} is {one[key]} in one, "
+            f"{two[key]} in the other. Report on them apart, shards=FILE or a folder each, or ingest one again."
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, mappings as dicts: what YAML knows."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
 
 
 def _check_films(films: Path | None, found: Sequence[Shard]) -> None:
@@ -101,7 +138,7 @@ def _check_films(films: Path | None, found: Sequence[Shard]) -> None:
         )
 
 
-def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path | None, where: Path) -> str:
+def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path | None, command: str) -> str:
     """The page as text."""
     simulated = found[0].header.origin == "simulation"
     foreign = sorted({row.masked_by for row in rows} - {""})
@@ -136,8 +173,8 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
             "difference. p is of the two-sided Mann-Whitney test, for each quantity alone: of twenty, one is below "
             "0.05 by chance."
         ),
-        command=shlex.join(["python", "report.py", f"shards={where}", *([f"images={films}"] if films else [])]),
-        rules=OmegaConf.to_yaml(OmegaConf.load(CONF / "line" / f"{line.name}.yaml")),
+        command=command,
+        rules=OmegaConf.to_yaml(OmegaConf.create(_plain(asdict(line)))),
         digests=Table(("observation", "digest"), tuple((shard.name, shard.digest) for shard in found)),
     )
 
@@ -150,10 +187,12 @@ def _lead(rows: Sequence[Row], line: Line, simulated: bool) -> str:
         if any(row.label is label for row in rows)
     )
     origin = "the simulated Sun" if simulated else "IRIS level-2 files"
+    over = line.rules.normalise_over
+    smoothed = f", once smoothed by a running median over {over} points" if over else ""
     return (
         f"{counts}, from {origin}: {total:,} spectra in their analysis windows, {clean:,} of them clean "
         f"({100 * clean / max(total, 1):.1f}%). A spectrum has {line.points} points from {line.start} to {line.stop} Å "
-        "and is divided by its own maximum."
+        f"and is divided by its own maximum{smoothed}. The rules of its flags are those it was ingested with (below)."
     )
 
 
