@@ -152,6 +152,10 @@ def test_flares_and_x_rays_around_it(
 
     assert verb(*arguments[:-1]) == 1
     assert "from another ingest; these differ: goes." in capsys.readouterr().err
+    with (tmp_path / "list.csv").open("a") as file:
+        file.write("2014-03-29T14:13:30,C4.0,,\n")
+    assert verb(*arguments) == 1
+    assert "from another ingest; these differ: flares. Choose another folder" in capsys.readouterr().err
     assert verb(*arguments[:3], "window.label=AR", *around, "data.root=other") == 1
     said = capsys.readouterr().err
     assert f"AR_{ID} is AR, but by the flare list an M or X flare occurred while it lasted: M1.0 at" in said
