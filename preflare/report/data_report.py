@@ -25,7 +25,7 @@ from preflare.errors import ConfigError, ShardError
 from preflare.explain.explanation import ORIGINS
 from preflare.figures import context as context_figure
 from preflare.figures import flag_examples, xrays
-from preflare.report import collection, confounders, inventory, referee, templates
+from preflare.report import collection, confounders, inventory, metadata, referee, templates
 from preflare.report.inventory import Row
 from preflare.report.page import Picture, frame
 from preflare.report.tables import Table
@@ -146,6 +146,7 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
     remark = REMARK if simulated else ""
     pictures = _contexts(found, rows, films, remark)
     differences = confounders.compare(rows)
+    words, prediction = metadata.categories(rows), metadata.predict(rows)
     # For shards that do not say it; the simulated Sun knows its own onsets, the catalog's are of the real one.
     verified = {} if simulated else {entry.name: entry.verified for entry in catalog.read()}
     template = templates.environment().get_template("data_report.html")
@@ -153,7 +154,7 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
         title=f"The data: {line.title} spectra of {len(rows)} observation{'s' * (len(rows) != 1)}",
         lead=_lead(rows, line, simulated),
         notices=[*([SIMULATED] if simulated else []), *([f"{masked[0].upper()}{masked[1:]}."] if masked else [])],
-        warnings=referee.warnings(rows, differences, verified, line),
+        warnings=referee.warnings(rows, differences, verified, line, words, prediction),
         observations=_observations(rows),
         observations_caption=(
             "Everything is of the analysis window; flares after it are not counted. Intensity: median of the clean "
@@ -173,6 +174,14 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
             "difference. p is of the two-sided Mann-Whitney test, for each quantity alone: of twenty, one is below "
             "0.05 by chance."
         ),
+        words=_words(words),
+        words_caption=(
+            "How many observations have each value. TSS: of the best guess by the value, on these very observations, "
+            "so that a value each is a TSS of 1. p: of Fisher's exact test for two values, of "
+            f"{metadata.PERMUTATIONS} permutations of the labels for more."
+        ),
+        predicted=_predicted(prediction),
+        subset=_subset(rows, differences),
         command=command,
         rules=OmegaConf.to_yaml(OmegaConf.create(_plain(asdict(line)))),
         digests=Table(("observation", "digest"), tuple((shard.name, shard.digest) for shard in found)),
@@ -262,8 +271,7 @@ def _differences(differences: Sequence[confounders.Difference]) -> Table | None:
     body = [
         (
             one.quantity + (f", {one.unit}" if one.unit else ""),
-            f"{one.ar:.4g}",
-            f"{one.pf:.4g}",
+            *_pair(one.ar, one.pf),
             f"{one.known[0]}, {one.known[1]}",
             f"{one.auc:.2f}",
             "" if np.isnan(one.p) else f"{one.p:.2g}",
@@ -271,6 +279,61 @@ def _differences(differences: Sequence[confounders.Difference]) -> Table | None:
         for one in varying
     ]
     return Table(("quantity", "AR", "PF", "AR, PF known", "AUC", "p"), tuple(body))
+
+
+def _pair(*values: float) -> tuple[str, ...]:
+    """Numbers with four digits, or as many more as show that they differ."""
+    for digits in range(4, 12):
+        said = tuple(f"{value:.{digits}g}" for value in values)
+        if len(set(said)) == len(set(values)):
+            break
+    return said
+
+
+def _words(words: Sequence[metadata.Category]) -> Table | None:
+    varying = [one for one in words if np.isfinite(one.p)]
+    if not varying:
+        return None
+
+    def listed(counts: Mapping[str, int]) -> str:
+        some = [f"{value} ({count})" for value, count in list(counts.items())[:4]]
+        return "\n".join([*some, *([f"and {len(counts) - 4} more"] if len(counts) > 4 else [])])
+
+    body = [(one.quantity, listed(one.ar), listed(one.pf), f"{one.tss:.2f}", f"{one.p:.2g}") for one in varying]
+    return Table(("quantity", "AR", "PF", "TSS", "p"), tuple(body))
+
+
+def _predicted(found: metadata.Prediction | None) -> str:
+    if found is None:
+        return "Metadata alone were not tried as a classifier: that takes three observations of each class that differ."
+    return (
+        f"Metadata alone predict the class of {found.observations} observations, each judged without its region "
+        f"(there are {found.regions}), with a TSS of {found.tss:.2f} ({_said(found.tss_interval)}) and an AUC of "
+        f"{found.auc:.2f} ({_said(found.auc_interval)}; p = {found.p:.2g} by {metadata.PERMUTATIONS} permutations of "
+        "the regions' labels; intervals of 95%, regions redrawn): a ridge classifier on "
+        f"{found.quantities} numbers and values, none of them from a spectrum. What a network "
+        "reaches is to be compared with that, not with 0."
+    )
+
+
+def _said(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.2f} to {interval[1]:.2f}"
+
+
+def _subset(rows: Sequence[Row], differences: Sequence[confounders.Difference]) -> tuple[str, str] | None:
+    """What a matched subset is for, and the names in it; None if nothing tells the classes apart."""
+    telling = confounders.differing(differences)
+    if not telling:
+        return None
+    quantity = telling[0].quantity
+    names = metadata.matched(rows, telling[0])
+    if not names:
+        return f"No subset was found in which {quantity} does not differ between the classes.", ""
+    said = (
+        f"Most telling is {quantity}. In this subset of {len(names)} observations, half of each class, it no longer is "
+        f"(p at least {metadata.ALIKE}, AUC within {metadata.NEAR} of 0.5); skill that remains there is not due to it:"
+    )
+    return said, "\n".join(names)
 
 
 def _number(value: float, digits: int) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from preflare.explain.explanation import ORIGINS
-from preflare.report.confounders import Difference, differing
+from preflare.report.confounders import SMALL, Difference, differing
 from preflare.report.inventory import Row
+from preflare.report.metadata import Category, Prediction
 from preflare.sun.goes import CLASSES, flare_class
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
@@ -21,7 +22,12 @@ DAYS = 3
 
 
 def warnings(
-    rows: Sequence[Row], differences: Sequence[Difference], verified: Mapping[str, bool], line: Line
+    rows: Sequence[Row],
+    differences: Sequence[Difference],
+    verified: Mapping[str, bool],
+    line: Line,
+    words: Sequence[Category] = (),
+    prediction: Prediction | None = None,
 ) -> list[str]:
     """The sentences, most general first.
 
@@ -37,7 +43,23 @@ def warnings(
             f"The classes differ in more than flares: {listed}. Of {varying} quantities {0.05 * varying:.1f} would by "
             "chance. A network may have learned any of them."
         )
+    for one in words:
+        if one.p < SMALL:
+            found.append(
+                f"{one.quantity} differs between the classes (p = {one.p:.2g}): AR {_counts(one.ar)}; PF "
+                f"{_counts(one.pf)}."
+            )
+    if prediction is not None and prediction.p < SMALL:
+        found.append(
+            f"Metadata alone, without any spectrum, tell AR from PF in regions left out: TSS {prediction.tss:.2f}, AUC "
+            f"{prediction.auc:.2f} ({prediction.auc_interval[0]:.2f} to {prediction.auc_interval[1]:.2f}), p = "
+            f"{prediction.p:.2g}. A network has to do better than that."
+        )
     return found
+
+
+def _counts(found: Mapping[str, int]) -> str:
+    return _some([f"{value} ({count})" for value, count in found.items()])
 
 
 def _masks(rows: Sequence[Row]) -> list[str]:

@@ -251,3 +251,8 @@ def test_the_verb(
     assert "line.tolerated belongs to a report about shards" in capsys.readouterr().err
     assert verb("report", "shards=nowhere") == 1
     assert "No shards at nowhere" in capsys.readouterr().err
+
+
+def test_numbers_show_that_they_differ() -> None:
+    assert data_report._pair(2015.213, 2015.481) == ("2015.2", "2015.5")
+    assert data_report._pair(1.5, 1.5) == ("1.5", "1.5")

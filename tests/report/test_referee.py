@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from preflare.command import CONF
 from preflare.report.confounders import Difference
 from preflare.report.inventory import Row
+from preflare.report.metadata import Category, Prediction
 from preflare.report.referee import warnings
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
@@ -132,3 +133,13 @@ def test_metadata_that_differ_are_listed_with_what_chance_gives(line: Line) -> N
     differences += [Difference("same", "", 0.5, 0.5, (18, 19), 0.5, np.nan)]
     (said,) = warnings(data(), differences, {}, line)
     assert "mu (AUC 0.91, p = 0.0002). Of 20 quantities 1.0 would by chance" in said
+
+
+def test_metadata_that_tell_the_classes_apart(line: Line) -> None:
+    words = [Category("IAECFLAG", {"NO": 7}, {"YES": 6, "NO": 1}, 0.86, 0.004), Category("mode", {}, {}, 0.1, 0.9)]
+    known = Prediction(0.6, (0.2, 0.8), 0.81, (0.7, 0.9), 0.002, 20, 37, 30)
+    found = warnings(data(), [], {}, line, words, known)
+    assert len(found) == 2
+    assert found[0] == "IAECFLAG differs between the classes (p = 0.004): AR NO (7); PF YES (6), NO (1)."
+    assert "tell AR from PF in regions left out: TSS 0.60, AUC 0.81 (0.70 to 0.90), p = 0.002" in found[1]
+    assert warnings(data(), [], {}, line, words[1:], replace(known, p=0.3)) == []
