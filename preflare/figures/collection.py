@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from preflare.figures import style
@@ -14,7 +15,8 @@ from preflare.figures.xrays import Curve, panel
 @dataclass(frozen=True, eq=False)
 class Collected:
     """An observation. curve: its X-rays, None where unknown. cadence: minutes from one raster to the next. places:
-    (n, 2) of the spectra of one raster, x and y in arcsec; intensity: (n,) theirs. view: the image behind, if any."""
+    (n, 2) of the spectra of one raster, x and y in arcsec; intensity: (n,) theirs. view: the image behind, if any.
+    more: other images of that field, shown beside it."""
 
     title: str
     curve: Curve | None
@@ -22,18 +24,21 @@ class Collected:
     places: np.ndarray
     intensity: np.ndarray
     view: View | None
+    more: Sequence[View] = ()
 
 
 def draw(collected: Sequence[Collected], classes: Mapping[str, float], remark: str) -> Figure:
     """A row for each: left its X-rays, the window grey, the time of one raster as a black bar; right its places,
-    coloured by intensity, bright where it is high.
+    coloured by intensity, bright where it is high; then the other images of the field.
 
     classes: name -> W/m² at which it begins.
     """
     with style.applied():
-        figure = Figure(figsize=(6.8, 2.9 * len(collected)), layout="constrained")
-        panels = figure.subplots(len(collected), 2, squeeze=False, gridspec_kw={"width_ratios": [1.7, 1]})
-        for (left, right), one in zip(panels, collected, strict=True):
+        beside = max((len(one.more) for one in collected), default=0)
+        figure = Figure(figsize=(6.8 + 2.2 * beside, 2.9 * len(collected)), layout="constrained")
+        widths = [1.7, 1, *[0.8] * beside]
+        panels = figure.subplots(len(collected), len(widths), squeeze=False, gridspec_kw={"width_ratios": widths})
+        for (left, right, *others), one in zip(panels, collected, strict=True):
             left.set_title(one.title, fontsize=9, loc="left")
             if one.curve is None:
                 left.annotate("no X-rays known", (0.5, 0.5), xycoords="axes fraction", ha="center")
@@ -58,10 +63,14 @@ def draw(collected: Sequence[Collected], classes: Mapping[str, float], remark: s
                 left.set_xlabel("minutes from the observation's start")
                 left.set_ylabel("GOES flux (W/m²)")
             if one.view is not None:
-                shown = one.view.image[np.isfinite(one.view.image)]
-                low, high = np.percentile(shown, [1, 99.5]) if shown.size else (0, 1)
-                right.imshow(one.view.image, vmin=low, vmax=high, cmap="gray", origin="lower", extent=one.view.extent)
-                right.set_title(one.view.title, fontsize=7, loc="left")
+                _show(right, one.view)
+            for axes in others[len(one.more) :]:
+                axes.set_axis_off()
+            for axes, view in zip(others, one.more, strict=False):
+                _show(axes, view)
+                axes.scatter(*one.places.T, s=1, color=style.BLUE, linewidths=0)
+                axes.set_xlabel("x (arcsec)")
+                axes.tick_params(labelsize=7)
             dots = right.scatter(*one.places.T, c=one.intensity, s=14, marker="s", cmap="cividis", linewidths=0)
             bar = figure.colorbar(dots, ax=right, shrink=0.8)
             bar.set_label("intensity (DN/s)", fontsize=8)
@@ -73,3 +82,10 @@ def draw(collected: Sequence[Collected], classes: Mapping[str, float], remark: s
         if remark:
             style.note(figure, remark)
     return figure
+
+
+def _show(axes: Axes, view: View) -> None:
+    shown = view.image[np.isfinite(view.image)]
+    low, high = np.percentile(shown, [1, 99.5]) if shown.size else (0, 1)
+    axes.imshow(view.image, vmin=low, vmax=high, cmap="gray", origin="lower", extent=view.extent)
+    axes.set_title(view.title, fontsize=7, loc="left")

@@ -46,6 +46,7 @@ def draw(
                     axes.text(0.5, 0.5, "no point left", transform=axes.transAxes, ha="center", color=style.GREY)
             panels[row, 0].set_ylabel(flag, fontsize=7)
         figure.supxlabel("vacuum wavelength (Å)", fontsize=9)
+        figure.supylabel("spectrum / its maximum", fontsize=9)
         if remark:
             style.note(figure, remark)
     return figure

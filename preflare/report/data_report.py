@@ -46,8 +46,8 @@ SIMULATED = (
 MARGIN = 10.0
 # Of a view, relative to its height, at least.
 BREADTH = 0.8
-# Images of an observation that are shown.
-VIEWS = 3
+# Images of an observation that are shown: slit-jaw and AIA.
+VIEWS = 4
 
 
 def write(where: Path, films: Path | None = None, tolerated: Sequence[str] | None = None) -> Path:
@@ -390,8 +390,8 @@ def _xrays(found: Sequence[Shard], rows: Sequence[Row], remark: str) -> Picture 
     if not curves:
         return None
     caption = (
-        f"X-rays of the whole Sun around {len(curves)} of {len(rows)} observations. Grey: the window; red: the onset; "
-        "dotted: where classes begin."
+        f"X-rays of the whole Sun around {len(curves)} of {len(rows)} observations. Grey band: the window; upright "
+        "orange line: the onset; level grey lines: where the classes named at their ends begin."
     )
     return frame("X-rays around the observations", caption, xrays.draw(curves, CLASSES, remark))
 
@@ -402,7 +402,7 @@ def _contexts(found: Sequence[Shard], rows: Sequence[Row], films: Path | None, r
         return []
     pictures = []
     for shard, row in zip(found, rows, strict=True):
-        paths = images.find(films, shard.header.id)[:VIEWS]
+        paths = images.choose(images.find(films, shard.header.id), VIEWS)
         if paths:
             pictures.append(_context(shard, row, [images.Film.open(path) for path in paths], remark))
     return pictures
