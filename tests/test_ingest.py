@@ -390,6 +390,12 @@ def test_real_shards_are_not_flagged_unless_a_run_is_named(
     ("arguments", "said"),
     [
         (("quiet_sun=nowhere", "data.root=shards"), "There is no run folder nowhere"),
+        (("quiet_threshold=strong",), "quiet_threshold is given, but no quiet_sun=RUN that would use it"),
+        (("allow_simulated=true",), "allow_simulated is given, but no quiet_sun=RUN"),
+        (
+            (f"quiet_sun={SHIPPED}", "source=folder", "source.path=rasters", "data.root=shards"),
+            "source.path=rasters is given beside quiet_sun=, which flags the shards in data.root=shards",
+        ),
         ((f"quiet_sun={SHIPPED}", "data.root=nothing"), "No shards at nothing"),
         ((f"quiet_sun={SHIPPED}", "quiet_threshold=mild"), "quiet_threshold is 'mild', expected weak, medium, strong"),
     ],

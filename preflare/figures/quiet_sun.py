@@ -65,10 +65,12 @@ def _thresholds(axes: Axes, thresholds: Mapping[str, float], first: float, last:
     for limit, name in inside:
         axes.axvline(limit, color=style.INK, linewidth=1.8 if name == "own" else 0.8, linestyle="--", zorder=0)
         place = np.log(limit / first) / np.log(last / first)
-        row = next((at for at, end in enumerate(rows) if end < place), len(rows))
+        row = next((number for number, end in enumerate(rows) if end < place), len(rows))
         # Where a name in that row ends, as a share of the axis.
         rows[row : row + 1] = [place + 0.014 * (len(name) + 1)]
-        axes.annotate(name, (limit, 1), (2, -9 - 10 * row), ("data", "axes fraction"), "offset points", fontsize=8)
+        at = (limit, 1), (2, -9 - 10 * row), ("data", "axes fraction"), "offset points"
+        # The line of the next may pass behind it.
+        axes.annotate(name, *at, fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
     outside = sorted((limit, name) for name, limit in thresholds.items() if not first < limit < last)
     if outside:
         said = ", ".join(f"{name} ({limit:.3g})" for limit, name in outside)

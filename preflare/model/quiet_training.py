@@ -80,6 +80,11 @@ def _train(job: Job) -> dict[str, Any]:
         log.info("%s is already finished.", folder.path)
         return finished.record
     regions = [] if data.regions is None else candidates(data.regions, data.line)
+    if data.regions is not None and not regions:
+        raise ConfigError(
+            f"data.regions={data.regions} holds no AR or PF shard to try the autoencoder on. Name another folder, or "
+            "data.regions=null to train without a trial."
+        )
     data.setup()
     folder.begin(config)
     torch.set_num_threads(config.threads or 1)

@@ -114,9 +114,8 @@ def _permuted(table: np.ndarray) -> float:
 def predict(rows: Sequence[Row]) -> Prediction | None:
     """A ridge classifier on all metadata, leaving one region out; None without three observations of each class."""
     rows = [row for row in rows if row.label in (Label.AR, Label.PF)]
-    truth = np.array([row.label is Label.PF for row in rows])
-    columns = _columns(rows, truth)
-    if min(truth.sum(), (~truth).sum()) < 3 or not columns:
+    truth = np.array([row.label is Label.PF for row in rows], bool)
+    if np.count_nonzero(truth) < 3 or np.count_nonzero(~truth) < 3 or not (columns := _columns(rows, truth)):
         return None
     regions = np.unique([row.region or row.name for row in rows], return_inverse=True)[1]
     labels = np.stack([truth, *_shuffled(truth, regions)], axis=1)

@@ -95,6 +95,7 @@ def test_a_collapse_is_said(train: Callable[..., int], tmp_path: Path, capsys: p
         ("early_stopping=3", "early_stopping is set"),
         ("data.root=regions", "holds 0 observations of quiet Sun with clean spectra"),
         ("data.regions=nowhere", "No shards at nowhere"),
+        ("data.regions=quiet", "data.regions=quiet holds no AR or PF shard to try the autoencoder on"),
         ("data.held_out=2", "data.held_out is 2, expected a number above 0 and at most 0.9"),
         ("optimizer.lr=1e30", "training diverged"),
     ],

@@ -85,6 +85,7 @@ def test_measured_quantities_and_evidence_are_no_metadata() -> None:
 
 def test_too_few_are_not_tried() -> None:
     assert predict(rows([{}] * 2, [{"mu": 0.1}] * 4)) is None
+    assert predict([replace(BLANK, label=Label.UNKNOWN)]) is None and predict([]) is None
 
 
 def test_a_subset_is_alike_in_what_told_most() -> None:
