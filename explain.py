@@ -1,7 +1,8 @@
 """Say which wavelengths made a trained network call a spectrum PF or AR.
 
 python explain.py run=runs/default                        the observations that the run held out
-python explain.py run=runs/default shards=data/folder     other shards, for example of real rasters
+python explain.py run=runs/default shards=data/folder allow_simulated=true
+                                                          other shards; real ones, by a network of the simulated Sun
 python explain.py run=runs/seeds                          a sweep: mean and spread over its members
 python explain.py --help                                  every choice
 """
@@ -41,6 +42,7 @@ class Config:
     workers: int | None = None
     faithfulness: int = MISSING
     expected_gradients: Any = MISSING
+    allow_simulated: bool = MISSING
 
 
 @verb("explain", Config)
@@ -73,6 +75,7 @@ def main(config: DictConfig) -> None:
         config.workers,
         config.faithfulness,
         instantiate(config.expected_gradients),
+        config.allow_simulated,
     )
     root, where = (Path(path) if path else None for path in (config.data.root, config.shards))
     cubes = explanation(by, root, where, config.observations)

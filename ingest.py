@@ -85,6 +85,7 @@ def main(config: DictConfig) -> None:
             "Leave it out, or choose source=folder or source=archive."
         )
     console = Console()
+    _check_quiet_sun(config)
     if config.quiet_sun is not None:
         _flag_quiet_sun(config, root, wanted, console)
         return
@@ -130,6 +131,21 @@ def main(config: DictConfig) -> None:
         console.print(f"The windows of the whole data set hold {held} spectra; {asked} were asked for.", soft_wrap=True)
     if isinstance(source, Archive):
         source.check_complete()
+
+
+def _check_quiet_sun(config: DictConfig) -> None:
+    """Raise ConfigError for keys that would be passed over with quiet_sun=, or without it."""
+    if config.quiet_sun is None:
+        for key in ("quiet_threshold", "allow_simulated"):
+            if config[key] not in (None, False):
+                raise ConfigError(f"{key} is given, but no quiet_sun=RUN that would use it. Add one, or leave it out.")
+        return
+    path = config.source.get("path")
+    if path is not None:
+        raise ConfigError(
+            f"source.path={path} is given beside quiet_sun=, which flags the shards in data.root={config.data.root} "
+            "and ingests nothing. Leave it out, or ingest first."
+        )
 
 
 def _write_files(source: Simulation, line: Line, root: Path, console: Console) -> None:
@@ -199,8 +215,8 @@ def _flag_by_default(shards: list[shard.Shard], console: Console) -> None:
             progress.advance(task)
     if done < len(unflagged):
         console.print(
-            "QUIET_SUN is not set: the autoencoder that ships knows the simulated Sun in one line and grid only. "
-            "Train one on quiet Sun (window.label=QS), then: python ingest.py quiet_sun=RUN data.root=DIR",
+            "QUIET_SUN is not set: the autoencoder that ships knows the simulated Sun, as IRIS sees it in one line and "
+            "grid, only. Train one on quiet Sun (window.label=QS), then: python ingest.py quiet_sun=RUN data.root=DIR",
             soft_wrap=True,
         )
 

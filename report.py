@@ -22,12 +22,20 @@ class Data:
 
 
 @dataclass
+class Line:
+    """Flags of shards that do not make a spectrum unclean."""
+
+    tolerated: list[str] | None = None
+
+
+@dataclass
 class Config(Drawn):
     """The keys of conf/report.yaml; any other is refused."""
 
     run: str | None = None
     shards: str | None = None
     images: str | None = None
+    line: Line = field(default_factory=Line)
     data: Data = field(default_factory=Data)
 
 
@@ -43,8 +51,14 @@ def main(config: DictConfig) -> None:
     if config.shards is not None:
         from preflare.report import data_report
 
-        print(data_report.write(Path(config.shards), Path(config.images) if config.images else None))
+        films, tolerated = config.images, config.line.tolerated
+        path = data_report.write(
+            Path(config.shards), Path(films) if films else None, None if tolerated is None else list(tolerated)
+        )
+        print(path)
         return
+    if config.line.tolerated is not None:
+        raise ConfigError("line.tolerated belongs to a report about shards; a run has its own. Leave it out.")
     if config.images is not None:
         raise ConfigError("images=DIR belongs to a report about shards. Add shards=DIR, or leave it out.")
 

@@ -213,14 +213,16 @@ def _collection(shards: Sequence[Shard], films: Path | None, note: str) -> Plot:
     found = [collection.collect(shard, films) for shard in chosen]
     pictures = sum(one.view is not None for one in found)
     behind = (
-        f"{pictures} of them over a slit-jaw image (Fig. 18)." if pictures else "Without images, as none were given."
+        f"{pictures} of them over a slit-jaw image, co-aligned AIA images beside it where there are (Fig. 18)."
+        if pictures
+        else "Without images, as none were given."
     )
     return Plot(
         "collection",
         "How observations were collected",
         f"A PF and an AR observation (Fig. 1): {' and '.join(_size(shard) for shard in chosen)}. Left, the X-rays of "
-        "the whole Sun, the window grey, the onset red, the time of one raster as a bar; right, where the spectra of "
-        f"the raster in the middle of the window are from. {behind}",
+        "the whole Sun, the window grey, the onset orange, the time of one raster as a bar; right, where the spectra "
+        f"of the raster in the middle of the window are from. {behind}",
         collection_figure.draw(found, CLASSES, note),
         ("1", "18") if pictures else ("1",),
     )

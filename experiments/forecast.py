@@ -119,9 +119,11 @@ def opened(by: Ensemble, where: Path, line: Line) -> Explained:
     shard = found[0]
     path = by.folder.cube(cube_name(by, shard))
     if not path.is_file():
+        foreign = shard.header.origin != by.runs[0].record["trained_on"]["origin"]
         raise RunError(
             f"{shard.name} was not explained by {by.folder.path}: {path} is missing. Explain it first: python "
             f"explain.py run={by.folder.path} shards={shard.path} members=representative"
+            + (" allow_simulated=true" if foreign else "")
         )
     cube = Cube.open(path)
     if cube.attributes["shard_digest"] != shard.digest:

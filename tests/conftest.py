@@ -132,7 +132,14 @@ def own_run(toy_run: Path, tmp_path: Path) -> Path:
 
 
 def _make_shard(
-    root: Path, label: Label, number: int, origin: str = "simulation", points: int = 240, clean: bool = True
+    root: Path,
+    label: Label,
+    number: int,
+    origin: str = "simulation",
+    points: int = 240,
+    clean: bool = True,
+    instrument: str = "IRIS",
+    line: str = "mg_ii",
 ) -> Path:
     """Noisy bumps at the cores of Mg II, in PF also between them, where the last repeat lies in the flare."""
     random = np.random.default_rng((number, int(label) + 1))
@@ -155,7 +162,7 @@ def _make_shard(
         id=f"201403{10 + number:02d}_140000_386025848{int(label) + 1}",
         label=label,
         origin=origin,
-        line="mg_ii",
+        line=line,
         wavelength=wavelength,
         dispersion=0.0255,
         start=start,
@@ -163,7 +170,7 @@ def _make_shard(
         window_end=start.replace("T14:00", "T14:25"),
         onset=start.replace("T14:00", "T14:26") if label is Label.PF else "",
         number=number if label in (Label.AR, Label.PF) else -1,
-        settings={"instrument": "IRIS"},
+        settings={"instrument": instrument},
         recipe={"seed": number},
     )
     block = Block(

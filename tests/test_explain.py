@@ -64,6 +64,8 @@ def test_other_shards_are_explained_by_name(
     for number in (8, 9):
         make_shard(tmp_path / "real", Label.UNKNOWN, number, origin="level2")
     command = (f"run={own_run}", f"data.root={own_run.parent / 'shards'}", f"shards={tmp_path / 'real'}", *FEW)
+    assert verb("explain", *command) == 1 and not (own_run / "cubes").exists()
+    command = (*command, "allow_simulated=true")
     assert verb("explain", *command, "observations=[NA_20140319_140000_3860258480]") == 0
     assert [path.stem for path in (own_run / "cubes").iterdir()] == ["NA_20140319_140000_3860258480-real"]
 

@@ -152,6 +152,10 @@ def test_flares_and_x_rays_around_it(
 
     assert verb(*arguments[:-1]) == 1
     assert "from another ingest; these differ: goes." in capsys.readouterr().err
+    with (tmp_path / "list.csv").open("a") as file:
+        file.write("2014-03-29T14:13:30,C4.0,,\n")
+    assert verb(*arguments) == 1
+    assert "from another ingest; these differ: flares. Choose another folder" in capsys.readouterr().err
     assert verb(*arguments[:3], "window.label=AR", *around, "data.root=other") == 1
     said = capsys.readouterr().err
     assert f"AR_{ID} is AR, but by the flare list an M or X flare occurred while it lasted: M1.0 at" in said
@@ -390,6 +394,12 @@ def test_real_shards_are_not_flagged_unless_a_run_is_named(
             "There is no run folder nowhere. Train one with: python train.py experiment=quiet_sun",
         ),
         (("quiet_sun=true", "data.root=shards"), "quiet_sun is true, expected the path of a file or folder"),
+        (("quiet_threshold=strong",), "quiet_threshold is given, but no quiet_sun=RUN that would use it"),
+        (("allow_simulated=true",), "allow_simulated is given, but no quiet_sun=RUN"),
+        (
+            (f"quiet_sun={SHIPPED}", "source=folder", "source.path=rasters", "data.root=shards"),
+            "source.path=rasters is given beside quiet_sun=, which flags the shards in data.root=shards",
+        ),
         ((f"quiet_sun={SHIPPED}", "data.root=nothing"), "No shards at nothing"),
         ((f"quiet_sun={SHIPPED}", "quiet_threshold=mild"), "quiet_threshold is 'mild', expected weak, medium, strong"),
     ],

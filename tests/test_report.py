@@ -30,9 +30,9 @@ def test_the_commands_on_the_page_make_it_again(
     shards = f"data.root={own_run.parent / 'shards'}"
     odd = ("sample=3", "seed=5", "spectra=all", "maps=[gradcam]", "precision=float16", "checkpoint=last")
     eg = ("expected_gradients.baselines=4", "expected_gradients.choice=random", "expected_gradients.seed=2")
-    foreign = make_shard(tmp_path / "other", Label.UNKNOWN, 9)
+    foreign = make_shard(tmp_path / "other", Label.UNKNOWN, 9, origin="level2")
     assert verb("explain", f"run={own_run}", shards, *odd, *eg) == 0
-    assert verb("explain", f"run={own_run}", shards, *odd, *eg[:1], f"shards={foreign}") == 0
+    assert verb("explain", f"run={own_run}", shards, *odd, *eg[:1], f"shards={foreign}", "allow_simulated=true") == 0
     assert verb("report", f"run={own_run}", shards) == 0
     page = (own_run / "report.html").read_text()
     assert "clean spectra" not in page and "all spectra that miss no wavelength" in page
@@ -85,7 +85,7 @@ def test_real_rasters_are_explained_and_the_page_says_what_they_are(
             verb("ingest", "source=folder", f"source.path={real_data / folder}", "window=all", f"data.root={shards}")
             == 0
         )
-        assert verb("explain", *own, *few, f"shards={shards}") == 0
+        assert verb("explain", *own, *few, f"shards={shards}", "allow_simulated=true") == 0
     assert verb("report", *own) == 0
     page = (own_run / "report.html").read_text()
     for folder in ("full_resolution", "coarse"):

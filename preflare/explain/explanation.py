@@ -17,7 +17,7 @@ from rich.text import Text
 
 from preflare.checks import check_integer
 from preflare.data.partition import CLASSES
-from preflare.data.shard import Shard, open_all
+from preflare.data.shard import Shard, find, open_all
 from preflare.errors import ConfigError, ShardError
 from preflare.explain import activation_maps, cube, ensemble, target, trial
 from preflare.explain.committee import Committee
@@ -27,6 +27,7 @@ from preflare.explain.ensemble import Ensemble
 from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.parts import Arrays, Parts
 from preflare.explain.work import Work
+from preflare.model.trained_on import check_kind, check_line
 from preflare.run import Run
 from preflare.sun.line import Line
 from preflare.sun.observation import Phase, check_identities
@@ -55,6 +56,7 @@ class Explanation:
     precision: of stored attributions, float32 or float16. workers: threads, which change nothing but the time; None
         for one on each core.
     faithfulness: spectra of the runs' own observations that the explanations are put to the test on; 0 for none.
+    allow_simulated: whether networks trained on the simulation may judge real spectra, or the reverse.
     """
 
     explained: str
@@ -69,6 +71,7 @@ class Explanation:
     workers: int | None
     faithfulness: int
     expected_gradients: ExpectedGradients
+    allow_simulated: bool = False
 
     def __post_init__(self) -> None:
         target.check_quantity(self.explained)
@@ -99,7 +102,8 @@ class Explanation:
         root: the folder of the runs' own shards, if they were moved; where: other shards to explain.
         observations: names; None is what was held out by any member, or with ``where`` everything there.
         What was done of a cube before a process died is not done again.
-        Raises ShardError for shards that are missing, of another line, or changed since training.
+        Raises ShardError for shards that are missing, changed since training, or of another line, instrument or kind
+        of Sun than the networks were trained on.
         """
         home = root or Path(by.runs[0].config.data.root)
         if not home.is_dir():
@@ -111,6 +115,7 @@ class Explanation:
         only = None if observations is None else list(check_identities(observations))
         if where is None and only is None:
             only = by.held_out()
+        self._check_trained_on(by, where or home, only)
         shards = open_all(where or home, line, only)
         own = open_all(home, line)
         check_unchanged(by.runs[0], home, own)
@@ -154,6 +159,15 @@ class Explanation:
         if already:
             log.info("%d of %d observations were already explained in this way.", already, len(shards))
         return cubes
+
+    def _check_trained_on(self, by: Ensemble, where: Path, only: Sequence[str] | None) -> None:
+        """Raise ShardError unless the networks may judge every shard wanted there."""
+        found = [Shard.open(path) for path in find(where)]
+        for shard in (one for one in found if only is None or one.name in only):
+            for run in by.runs:
+                known, who = run.record["trained_on"], f"the network in {run.folder.path}"
+                check_line(shard, known, who, "Train one on that line: python train.py data.root=DIR")
+                check_kind(shard, known, who, "Train one on spectra", self.allow_simulated)
 
     def _explain(
         self, work: Work, shard: Shard, path: Path, attributes: Mapping[str, Attribute], progress: Progress

@@ -45,6 +45,7 @@ def draw(
                     axes.text(0.5, 0.5, "no point left", transform=axes.transAxes, ha="center", color=style.GREY)
             panels[row, 0].set_ylabel(flag, fontsize=style.SMALL)
         figure.supxlabel("vacuum wavelength (Å)")
+        figure.supylabel("spectrum / its maximum")
         if remark:
             style.note(figure, remark)
     return figure

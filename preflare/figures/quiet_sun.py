@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from preflare.figures import style
@@ -40,12 +41,7 @@ def draw(
         axes.set_xlim(bins[0], bins[-1])
         axes.set_xlabel("reconstruction error (sum of squared differences)")
         axes.set_ylabel("% of its spectra per bin")
-        for name, limit in thresholds.items():
-            if bins[0] < limit < bins[-1]:
-                axes.axvline(limit, color=style.INK, linewidth=1.8 if name == "own" else 0.8, linestyle="--", zorder=0)
-                axes.annotate(
-                    name, (limit, 1), (2, -8), ("data", "axes fraction"), "offset points", fontsize=style.SMALL
-                )
+        _thresholds(axes, thresholds, bins[0], bins[-1])
         axes.legend(loc="upper left")
         panels = below.subplots(1, len(spectra), sharex=True, sharey=True, squeeze=False)[0]
         for panel, spectrum, answer, title in zip(panels, spectra, decoded, titles, strict=True):
@@ -55,7 +51,35 @@ def draw(
             panel.locator_params(axis="x", nbins=3)
         below.supxlabel("vacuum wavelength (Å)")
         panels[0].set_ylabel("spectrum / its maximum")
-        panels[0].legend(loc="upper center")
+        # Beside the panels: a spectrum fills them.
+        below.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
         if remark:
             style.note(figure, remark)
     return figure
+
+
+def _thresholds(axes: Axes, thresholds: Mapping[str, float], first: float, last: float) -> None:
+    """Dashed lines with names, one below another where they are close; those outside the axis are said."""
+    inside = sorted((limit, name) for name, limit in thresholds.items() if first < limit < last)
+    rows: list[float] = []
+    for limit, name in inside:
+        axes.axvline(limit, color=style.INK, linewidth=1.8 if name == "own" else 0.8, linestyle="--", zorder=0)
+        place = np.log(limit / first) / np.log(last / first)
+        row = next((number for number, end in enumerate(rows) if end < place), len(rows))
+        # Where a name in that row ends, as a share of the axis.
+        rows[row : row + 1] = [place + 0.014 * (len(name) + 1)]
+        at = (limit, 1), (2, -9 - 10 * row), ("data", "axes fraction"), "offset points"
+        # The line of the next may pass behind it.
+        axes.annotate(name, *at, fontsize=style.SMALL, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+    outside = sorted((limit, name) for name, limit in thresholds.items() if not first < limit < last)
+    if outside:
+        said = ", ".join(f"{name} ({limit:.3g})" for limit, name in outside)
+        axes.annotate(
+            f"not in this range: {said}",
+            (1, 1),
+            (0, 2),
+            "axes fraction",
+            "offset points",
+            fontsize=style.SMALL,
+            ha="right",
+        )

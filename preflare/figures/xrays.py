@@ -44,7 +44,7 @@ def draw(curves: Sequence[Curve], classes: Mapping[str, float], remark: str) -> 
 
 
 def panel(axes: Axes, curve: Curve, classes: Mapping[str, float]) -> None:
-    """One curve: the window grey, the onset a red line, images dashed blue lines, classes as dotted levels."""
+    """One curve: the window grey, the onset an orange line, images dashed blue lines, classes as grey levels."""
     axes.axvspan(*curve.window, color=style.SHADE, linewidth=0)
     axes.plot(curve.time, curve.flux, color=style.BLUE, linewidth=1.0)
     axes.set_yscale("log")

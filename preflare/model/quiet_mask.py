@@ -14,13 +14,13 @@ from preflare.checks import check_number
 from preflare.data.shard import Shard, remask
 from preflare.errors import ConfigError, RunError, ShardError
 from preflare.model.quiet_error import of_shard, weights_digest
+from preflare.model.trained_on import check_kind, check_line
 from preflare.run import Run
 from preflare.sun.observation import Label
 from preflare.sun.quality import Quality
 
 # The run that ships, made by train.py experiment=quiet_sun on python ingest.py source=quiet_sun.
 SHIPPED = Path(__file__).with_name("quiet_sun_run")
-ORIGINS = {"simulation": "the simulated Sun", "level2": "real spectra"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,24 +61,15 @@ class QuietMask:
         """Raise ShardError if the autoencoder cannot judge a shard: another line, grid, instrument or kind of Sun."""
         header = shard.header
         found = (float(header.wavelength[0]), float(header.wavelength[-1]), len(header.wavelength))
-        if header.line != self.trained_on["line"]:
-            raise ShardError(
-                f"{shard.path} holds the line {header.line}, the autoencoder in {self.name} was trained on "
-                f"{self.trained_on['line']}. Train one on that line: python train.py experiment=quiet_sun "
-                f"line={header.line}"
-            )
+        who = f"the autoencoder in {self.name}"
+        check_line(shard, self.trained_on, who, "Train one on that line: python train.py experiment=quiet_sun")
         if found[2] != self.grid[2] or not np.allclose(found[:2], self.grid[:2], rtol=0, atol=1e-6):
             said = ["{:.2f} to {:.2f} Å in {} points".format(*grid) for grid in (found, self.grid)]
             raise ShardError(
-                f"{shard.path} holds {said[0]}, the autoencoder in {self.name} expects {said[1]}. "
+                f"{shard.path} holds {said[0]}, {who} expects {said[1]}. "
                 "Train one on that grid, or ingest the observation again on its grid."
             )
-        if header.origin != self.trained_on["origin"] and not self.allow_simulated:
-            raise ShardError(
-                f"{shard.path} holds {ORIGINS[header.origin]}, the autoencoder in {self.name} was trained on "
-                f"{ORIGINS[self.trained_on['origin']]}. Train one on quiet Sun of that kind, or say "
-                "allow_simulated=true: shards and figures will then say so."
-            )
+        check_kind(shard, self.trained_on, who, "Train one on quiet Sun", self.allow_simulated)
 
     def apply(self, shard: Shard) -> bool:
         """Flag a shard, atomically; whether it was written. One that this very mask has flagged is left alone.

@@ -1,6 +1,6 @@
 """The LightningModule around a quiet-Sun autoencoder."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import pytorch_lightning as pl
 import torch
@@ -70,3 +70,8 @@ class QuietSunModel(pl.LightningModule):
 def dimensions_in_use(divergence: Iterable[float]) -> int:
     """How many latent dimensions tell spectra apart; 0 is a collapsed posterior."""
     return sum(value > IN_USE for value in divergence)
+
+
+def dead_dimensions(divergence: Sequence[float]) -> list[int]:
+    """Places, from 0, of the latent dimensions that do not."""
+    return [place for place, value in enumerate(divergence) if not value > IN_USE]

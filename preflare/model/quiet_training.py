@@ -26,7 +26,7 @@ from preflare.figures import learning_curve
 from preflare.figures import quiet_sun as figure
 from preflare.model.loggers import finish, log_figure
 from preflare.model.quiet_error import MeanProfile, Tried, attempt, errors, weights_digest
-from preflare.model.quiet_sun import QuietSunModel, dimensions_in_use
+from preflare.model.quiet_sun import IN_USE, QuietSunModel, dead_dimensions, dimensions_in_use
 from preflare.model.settings import check_logger, check_optimizer, check_trainer
 from preflare.model.training import quiet_lightning
 from preflare.run import RunFolder
@@ -80,6 +80,11 @@ def _train(job: Job) -> dict[str, Any]:
         log.info("%s is already finished.", folder.path)
         return finished.record
     regions = [] if data.regions is None else candidates(data.regions, data.line)
+    if data.regions is not None and not regions:
+        raise ConfigError(
+            f"data.regions={data.regions} holds no AR or PF shard to try the autoencoder on. Name another folder, or "
+            "data.regions=null to train without a trial."
+        )
     data.setup()
     folder.begin(config)
     torch.set_num_threads(config.threads or 1)
@@ -300,6 +305,13 @@ def _remark(found: Mapping[str, Any]) -> str:
             "THE POSTERIOR HAS COLLAPSED: no latent dimension is in use, so that every spectrum is decoded as the mean "
             "profile. Use a smaller loss.beta."
         )
+    elif dead := dead_dimensions(found["divergence"]):
+        which = ", ".join(map(str, dead))
+        said.append(
+            f"OF {len(found['divergence'])} LATENT DIMENSIONS {len(dead)} "
+            f"{'IS' if len(dead) == 1 else 'ARE'} NOT IN USE (KL below {IN_USE} nats): {which}. Use loss.free=1, which "
+            "keeps all in use, or another seed."
+        )
     if found["auc"] and not found["truth"]:
         said.append("ROC AUC without truth: all spectra of regions count as active, although some show quiet Sun.")
     if found["auc"] and found["auc"]["autoencoder"] <= found["auc"]["mean profile"]:
@@ -311,5 +323,7 @@ def line(record: Mapping[str, Any]) -> str:
     """A run in one line."""
     found = record["quiet_sun"]
     collapsed = " COLLAPSED," if found["in_use"] == 0 else ""
+    if not collapsed and (dead := dead_dimensions(found["divergence"])):
+        collapsed = f" {len(dead)} DEAD,"
     auc = f" ROC AUC {found['auc']['autoencoder']:.3f}," if found["auc"] else ""
     return f"{collapsed}{auc} {found['in_use']} dimensions in use, {record['seconds']:.0f} s".strip()

@@ -36,14 +36,15 @@ def curve(shard: Shard, marks: Sequence[float] = ()) -> Curve | None:
 
 
 def collect(shard: Shard, films: Path | None) -> Collected:
-    """The raster in the middle of the window, over the first slit-jaw film in a folder, where there is one."""
+    """The raster in the middle of the window, over the first slit-jaw film in a folder, beside it the first AIA cube,
+    where there are such."""
     time, repeat = shard.read("time"), middle(shard)
     position, intensity = shard.read("position")[repeat], shard.read("intensity")[repeat]
     known = np.isfinite(position).all(axis=2) & np.isfinite(intensity)
-    view, marks = behind(shard, films, repeat)
+    views, marks = surroundings(shard, films, repeat)
     cadence = float(np.median(np.diff(time[:, 0]))) / 60 if len(time) > 1 else float(np.ptp(time)) / 60
     covered = cells(position)[known]
-    return Collected(brief(shard.name), curve(shard, marks), cadence, covered, intensity[known], view)
+    return Collected(brief(shard.name), curve(shard, marks), cadence, covered, intensity[known], *_apart(views))
 
 
 def cells(position: np.ndarray) -> np.ndarray:
@@ -83,18 +84,30 @@ def middle(shard: Shard) -> int:
 
 
 def behind(shard: Shard, films: Path | None, repeat: int) -> tuple[View | None, list[float]]:
-    """The image of the first slit-jaw film in a folder taken nearest to a repeat, and its minute from the start; None
-    and no minute without films or places."""
+    """The first of ``surroundings``, None and no minute where there is nothing."""
+    views, marks = surroundings(shard, films, repeat)
+    return _apart(views)[0], marks[:1]
+
+
+def _apart(views: Sequence[View]) -> tuple[View | None, Sequence[View]]:
+    return (views[0] if views else None), views[1:]
+
+
+def surroundings(shard: Shard, films: Path | None, repeat: int) -> tuple[list[View], list[float]]:
+    """Images of the first slit-jaw film and the first AIA cube in a folder, those taken nearest to a repeat, and their
+    minutes from the start; nothing without films or places."""
     position, time = shard.read("position")[repeat], shard.read("time")[repeat]
     paths = images.find(films, shard.header.id) if films is not None else []
     if not paths or not np.isfinite(position).all(axis=2).any():
-        return None, []
-    film, start = images.Film.open(paths[0]), instant(shard.header.start)
-    number = film.nearest(start + timedelta(seconds=float(time.mean())))
-    extent = images.field(position, MARGIN)
-    image = film.cut(number, extent)
-    view = View(f"{film.title} {film.moment(number):%H:%M:%S}", image, extent, limits(image))
-    return view, [(film.moment(number) - start).total_seconds() / 60]
+        return [], []
+    start, extent = instant(shard.header.start), images.field(position, MARGIN)
+    views, marks = [], []
+    for film in map(images.Film.open, images.choose(paths, 2)):
+        number = film.nearest(start + timedelta(seconds=float(time.mean())))
+        image = film.cut(number, extent)
+        views.append(View(f"{film.title} {film.moment(number):%H:%M:%S}", image, extent, limits(image)))
+        marks.append((film.moment(number) - start).total_seconds() / 60)
+    return views, marks
 
 
 def examples(shards: Sequence[Shard]) -> list[Shard]:

@@ -53,7 +53,9 @@ def history(by: Ensemble, cubes: Sequence[Cube], root: Path | None) -> str:
     for cube in cubes:
         if not _own(cube):
             shard = f"shards={_value(str(cube.attributes['shard']))}"
-            lines.append(command("explain", path, [shard, *_moved(run, other), *_settings(cube)]))
+            foreign = cube.attributes["origin"] != run.record["trained_on"]["origin"]
+            allowed = ["allow_simulated=true"] if foreign else []
+            lines.append(command("explain", path, [shard, *_moved(run, other), *_settings(cube), *allowed]))
     return "\n".join([*lines, command("report", path, _given(root))])
 
 

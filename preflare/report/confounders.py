@@ -16,6 +16,28 @@ from preflare.sun.observation import Label
 SMALL = 0.05
 # Settings that are compared in another form; rising is a truth of the simulated Sun, which no observer knows.
 PASSED_OVER = ("x", "y", "exposure", "cadence", "steps", "rising")
+# Settings that are evidence for a label: they differ between the classes by what these are.
+EVIDENCE = (
+    "allowed",
+    "earlier_flares",
+    "other_flares",
+    "flare_distance",
+    "flare_inside",
+    "hours_to_next_flare",
+    "goes_class",
+)
+# Of settings; those of header keywords are as level-2 files have them.
+UNITS = {
+    "zero_point": "km/s",
+    "DSUN_OBS": "m",
+    "SAT_ROT": "deg",
+    "hours_to_next_flare": "h",
+    "flare_distance": "arcsec",
+}
+
+
+# What is measured in the spectra themselves.
+MEASURED = ("clean share", "median intensity", "median pseudo-continuum", "zero_point")
 
 
 @dataclass(frozen=True)
@@ -88,8 +110,23 @@ def _quantities(rows: Sequence[Row]) -> dict[tuple[str, str], list[float]]:
     for key in keys:
         values = [row.setting(key) for row in rows]
         if np.isfinite(values).any():
-            found[key, ""] = values
+            found[key, UNITS.get(key, "")] = values
     return found
+
+
+def metadata(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """Quantity -> a value for each row, NaN where it has none: those that are known without looking at a spectrum."""
+    return {
+        quantity: values
+        for (quantity, _), values in _quantities(rows).items()
+        if quantity not in (*MEASURED, *EVIDENCE) and not quantity.startswith("share ")
+    }
+
+
+def values_of(rows: Sequence[Row], quantity: str) -> np.ndarray:
+    """(row,) of a quantity that was compared, NaN where a row has none."""
+    (values,) = (values for (name, _), values in _quantities(rows).items() if name == quantity)
+    return np.array(values)
 
 
 def differing(differences: Sequence[Difference]) -> list[Difference]:

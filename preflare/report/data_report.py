@@ -4,9 +4,11 @@ import csv
 import io
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -23,15 +25,16 @@ from preflare.errors import ConfigError, ShardError
 from preflare.explain.explanation import ORIGINS
 from preflare.figures import context as context_figure
 from preflare.figures import flag_examples, xrays
-from preflare.report import collection, confounders, inventory, referee, templates
+from preflare.report import collection, confounders, inventory, metadata, referee, templates
 from preflare.report.inventory import Row
 from preflare.report.page import Picture, frame
 from preflare.report.tables import Table
-from preflare.sun import catalog, images
+from preflare.sun import catalog, images, quality
 from preflare.sun.goes import CLASSES
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
 from preflare.sun.quality import Quality
+from preflare.sun.recipe import stored
 
 PAGE, CSV = "data_report.html", "data_report.csv"
 REMARK = "simulated data"
@@ -43,19 +46,23 @@ SIMULATED = (
 MARGIN = 10.0
 # Of a view, relative to its height, at least.
 BREADTH = 0.8
-# Images of an observation that are shown.
-VIEWS = 3
+# Images of an observation that are shown: slit-jaw and AIA.
+VIEWS = 4
 
 
-def write(where: Path, films: Path | None = None) -> Path:
+def write(where: Path, films: Path | None = None, tolerated: Sequence[str] | None = None) -> Path:
     """Write ``data_report.html`` and ``data_report.csv`` beside the shards and return the page's path.
 
     where: a folder of shards of one line and origin, or one shard. films: a folder with slit-jaw films and AIA cubes,
-    or None. Nothing is written if anything is wrong.
-    Raises ShardError for shards that cannot be used, ConfigError for a folder without images of theirs, Level2Error
-    for images that cannot be used.
+    or None. tolerated: flags that do not make a spectrum unclean; None: those of the line's config. Nothing is written
+    if anything is wrong.
+    Raises ShardError for shards that cannot be used or are of different rules, ConfigError for a folder without images
+    of theirs or a flag that there is not, Level2Error for images that cannot be used.
     """
     found, line = _open(where)
+    if tolerated is not None:
+        line = replace(line, tolerated=tuple(tolerated))
+    quality.tolerated(line)
     _check_films(films, found)
     console = Console(stderr=True)
     rows = [
@@ -63,7 +70,10 @@ def write(where: Path, films: Path | None = None) -> Path:
         for shard in track(found, "Reading shards", console=console, transient=True, disable=not console.is_terminal)
     ]
     folder = where if where.is_dir() else where.parent
-    texts = {PAGE: render(found, rows, line, films, where), CSV: table(rows)}
+    command = ["python", "report.py", f"shards={where}", *([f"images={films}"] if films else [])]
+    if tolerated is not None:
+        command.append(f"line.tolerated=[{','.join(tolerated)}]")
+    texts = {PAGE: render(found, rows, line, films, shlex.join(command)), CSV: table(rows)}
     for name, text in texts.items():
         scratch = folder / f".{name}.{os.getpid()}.part"
         try:
@@ -75,18 +85,45 @@ def write(where: Path, films: Path | None = None) -> Path:
 
 
 def _open(where: Path) -> tuple[list[Shard], Line]:
-    """The shards, by class and number, and the line that they say they hold."""
+    """The shards, by class and number, and the line that they say they hold, with the rules that they were made by."""
     first = Shard.open(shards.find(where)[0]).header
     path = CONF / "line" / f"{first.line}.yaml"
     if not path.is_file():
         raise ShardError(
             f"{where} holds the line {first.line}, of which there is no {path}. Put the line's config there."
         )
-    line: Line = instantiate(OmegaConf.load(path))
+    config: Line = instantiate(OmegaConf.load(path))
+    line = stored(config, first.recipe, first.wavelength)
     found = shards.open_all(where, line)
+    for shard in found:
+        _check_rules(found[0], shard, config)
     order = {Label.PF: 0, Label.AR: 1}
     key = lambda one: (order.get(one.header.label, 2), one.header.number, one.name)  # noqa: E731
     return sorted(found, key=key), line
+
+
+def _check_rules(first: Shard, other: Shard, config: Line) -> None:
+    """Raise ShardError if two shards were flagged by different rules: nothing that is counted could be compared."""
+    one, two = (
+        asdict(replace(stored(config, shard.header.recipe, shard.header.wavelength), tolerated=()))
+        for shard in (first, other)
+    )
+    one, two = ({"detector": line["detector"], "cores": line["cores"]} | line["rules"] for line in (one, two))
+    differing = [key for key in one if one[key] != two[key]]
+    if differing:
+        key = differing[0]
+        what = f"line.{key}" if key in ("detector", "cores") else f"line.rules.{key}"
+        raise ShardError(
+            f"{first.path} and {other.path.name} were flagged by different rules: {what} is {one[key]} in one, "
+            f"{two[key]} in the other. Report on them apart, shards=FILE or a folder each, or ingest one again."
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, mappings as dicts: what YAML knows."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
 
 
 def _check_films(films: Path | None, found: Sequence[Shard]) -> None:
@@ -101,7 +138,7 @@ def _check_films(films: Path | None, found: Sequence[Shard]) -> None:
         )
 
 
-def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path | None, where: Path) -> str:
+def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path | None, command: str) -> str:
     """The page as text."""
     simulated = found[0].header.origin == "simulation"
     foreign = sorted({row.masked_by for row in rows} - {""})
@@ -109,6 +146,7 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
     remark = REMARK if simulated else ""
     pictures = _contexts(found, rows, films, remark)
     differences = confounders.compare(rows)
+    words, prediction = metadata.categories(rows), metadata.predict(rows)
     # For shards that do not say it; the simulated Sun knows its own onsets, the catalog's are of the real one.
     verified = {} if simulated else {entry.name: entry.verified for entry in catalog.read()}
     template = templates.environment().get_template("data_report.html")
@@ -116,7 +154,7 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
         title=f"The data: {line.title} spectra of {len(rows)} observation{'s' * (len(rows) != 1)}",
         lead=_lead(rows, line, simulated),
         notices=[*([SIMULATED] if simulated else []), *([f"{masked[0].upper()}{masked[1:]}."] if masked else [])],
-        warnings=referee.warnings(rows, differences, verified, line),
+        warnings=referee.warnings(rows, differences, verified, line, words, prediction),
         observations=_observations(rows),
         observations_caption=(
             "Everything is of the analysis window; flares after it are not counted. Intensity: median of the clean "
@@ -136,8 +174,16 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
             "difference. p is of the two-sided Mann-Whitney test, for each quantity alone: of twenty, one is below "
             "0.05 by chance."
         ),
-        command=shlex.join(["python", "report.py", f"shards={where}", *([f"images={films}"] if films else [])]),
-        rules=OmegaConf.to_yaml(OmegaConf.load(CONF / "line" / f"{line.name}.yaml")),
+        words=_words(words),
+        words_caption=(
+            "How many observations have each value. TSS: of the best guess by the value, on these very observations, "
+            "so that a value each is a TSS of 1. p: of Fisher's exact test for two values, of "
+            f"{metadata.PERMUTATIONS} permutations of the labels for more."
+        ),
+        predicted=_predicted(prediction),
+        subset=_subset(rows, differences),
+        command=command,
+        rules=OmegaConf.to_yaml(OmegaConf.create(_plain(asdict(line)))),
         digests=Table(("observation", "digest"), tuple((shard.name, shard.digest) for shard in found)),
     )
 
@@ -150,10 +196,12 @@ def _lead(rows: Sequence[Row], line: Line, simulated: bool) -> str:
         if any(row.label is label for row in rows)
     )
     origin = "the simulated Sun" if simulated else "IRIS level-2 files"
+    over = line.rules.normalise_over
+    smoothed = f", once smoothed by a running median over {over} points" if over else ""
     return (
         f"{counts}, from {origin}: {total:,} spectra in their analysis windows, {clean:,} of them clean "
         f"({100 * clean / max(total, 1):.1f}%). A spectrum has {line.points} points from {line.start} to {line.stop} Å "
-        "and is divided by its own maximum."
+        f"and is divided by its own maximum{smoothed}. The rules of its flags are those it was ingested with (below)."
     )
 
 
@@ -223,8 +271,7 @@ def _differences(differences: Sequence[confounders.Difference]) -> Table | None:
     body = [
         (
             one.quantity + (f", {one.unit}" if one.unit else ""),
-            f"{one.ar:.4g}",
-            f"{one.pf:.4g}",
+            *_pair(one.ar, one.pf),
             f"{one.known[0]}, {one.known[1]}",
             f"{one.auc:.2f}",
             "" if np.isnan(one.p) else f"{one.p:.2g}",
@@ -232,6 +279,61 @@ def _differences(differences: Sequence[confounders.Difference]) -> Table | None:
         for one in varying
     ]
     return Table(("quantity", "AR", "PF", "AR, PF known", "AUC", "p"), tuple(body))
+
+
+def _pair(*values: float) -> tuple[str, ...]:
+    """Numbers with four digits, or as many more as show that they differ."""
+    for digits in range(4, 12):
+        said = tuple(f"{value:.{digits}g}" for value in values)
+        if len(set(said)) == len(set(values)):
+            break
+    return said
+
+
+def _words(words: Sequence[metadata.Category]) -> Table | None:
+    varying = [one for one in words if np.isfinite(one.p)]
+    if not varying:
+        return None
+
+    def listed(counts: Mapping[str, int]) -> str:
+        some = [f"{value} ({count})" for value, count in list(counts.items())[:4]]
+        return "\n".join([*some, *([f"and {len(counts) - 4} more"] if len(counts) > 4 else [])])
+
+    body = [(one.quantity, listed(one.ar), listed(one.pf), f"{one.tss:.2f}", f"{one.p:.2g}") for one in varying]
+    return Table(("quantity", "AR", "PF", "TSS", "p"), tuple(body))
+
+
+def _predicted(found: metadata.Prediction | None) -> str:
+    if found is None:
+        return "Metadata alone were not tried as a classifier: that takes three observations of each class that differ."
+    return (
+        f"Metadata alone predict the class of {found.observations} observations, each judged without its region "
+        f"(there are {found.regions}), with a TSS of {found.tss:.2f} ({_said(found.tss_interval)}) and an AUC of "
+        f"{found.auc:.2f} ({_said(found.auc_interval)}; p = {found.p:.2g} by {metadata.PERMUTATIONS} permutations of "
+        "the regions' labels; intervals of 95%, regions redrawn): a ridge classifier on "
+        f"{found.quantities} numbers and values, none of them from a spectrum. What a network "
+        "reaches is to be compared with that, not with 0."
+    )
+
+
+def _said(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.2f} to {interval[1]:.2f}"
+
+
+def _subset(rows: Sequence[Row], differences: Sequence[confounders.Difference]) -> tuple[str, str] | None:
+    """What a matched subset is for, and the names in it; None if nothing tells the classes apart."""
+    telling = confounders.differing(differences)
+    if not telling:
+        return None
+    quantity = telling[0].quantity
+    names = metadata.matched(rows, telling[0])
+    if not names:
+        return f"No subset was found in which {quantity} does not differ between the classes.", ""
+    said = (
+        f"Most telling is {quantity}. In this subset of {len(names)} observations, half of each class, it no longer is "
+        f"(p at least {metadata.ALIKE}, AUC within {metadata.NEAR} of 0.5); skill that remains there is not due to it:"
+    )
+    return said, "\n".join(names)
 
 
 def _number(value: float, digits: int) -> str:
@@ -288,8 +390,8 @@ def _xrays(found: Sequence[Shard], rows: Sequence[Row], remark: str) -> Picture 
     if not curves:
         return None
     caption = (
-        f"X-rays of the whole Sun around {len(curves)} of {len(rows)} observations. Grey: the window; red: the onset; "
-        "dotted: where classes begin."
+        f"X-rays of the whole Sun around {len(curves)} of {len(rows)} observations. Grey band: the window; upright "
+        "orange line: the onset; level grey lines: where the classes named at their ends begin."
     )
     return frame("X-rays around the observations", caption, xrays.draw(curves, CLASSES, remark))
 
@@ -300,7 +402,7 @@ def _contexts(found: Sequence[Shard], rows: Sequence[Row], films: Path | None, r
         return []
     pictures = []
     for shard, row in zip(found, rows, strict=True):
-        paths = images.find(films, shard.header.id)[:VIEWS]
+        paths = images.choose(images.find(films, shard.header.id), VIEWS)
         if paths:
             pictures.append(_context(shard, row, [images.Film.open(path) for path in paths], remark))
     return pictures

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from preflare.explain.explanation import ORIGINS
-from preflare.report.confounders import Difference, differing
+from preflare.report.confounders import SMALL, Difference, differing
 from preflare.report.inventory import Row
+from preflare.report.metadata import Category, Prediction
 from preflare.sun.goes import CLASSES, flare_class
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
+from preflare.sun.surroundings import FAR
 
 # Shares and sizes from which something is worth a sentence.
 FEW_CLEAN, LARGE_SHARE, COVERED, NEAR_LIMB = 0.2, 0.15, 0.9, 0.3
@@ -20,14 +22,19 @@ DAYS = 3
 
 
 def warnings(
-    rows: Sequence[Row], differences: Sequence[Difference], verified: Mapping[str, bool], line: Line
+    rows: Sequence[Row],
+    differences: Sequence[Difference],
+    verified: Mapping[str, bool],
+    line: Line,
+    words: Sequence[Category] = (),
+    prediction: Prediction | None = None,
 ) -> list[str]:
     """The sentences, most general first.
 
     verified: observation -> whether somebody has confirmed its onset, of those whose shards do not say it.
     """
-    found = [*_masks(rows), *_classes(rows), *_regions(rows), *_labels(rows, verified), *_windows(rows)]
-    found += [*_quality(rows), *_instrument(rows, line)]
+    found = [*_masks(rows), *_classes(rows), *_regions(rows), *_labels(rows, verified), *_evidence(rows)]
+    found += [*_windows(rows), *_quality(rows), *_instrument(rows, line)]
     different = differing(differences)
     if different:
         varying = sum(np.isfinite(one.p) for one in differences)
@@ -36,7 +43,23 @@ def warnings(
             f"The classes differ in more than flares: {listed}. Of {varying} quantities {0.05 * varying:.1f} would by "
             "chance. A network may have learned any of them."
         )
+    for one in words:
+        if one.p < SMALL:
+            found.append(
+                f"{one.quantity} differs between the classes (p = {one.p:.2g}): AR {_counts(one.ar)}; PF "
+                f"{_counts(one.pf)}."
+            )
+    if prediction is not None and prediction.p < SMALL:
+        found.append(
+            f"Metadata alone, without any spectrum, tell AR from PF in regions left out: TSS {prediction.tss:.2f}, AUC "
+            f"{prediction.auc:.2f} ({prediction.auc_interval[0]:.2f} to {prediction.auc_interval[1]:.2f}), p = "
+            f"{prediction.p:.2g}. A network has to do better than that."
+        )
     return found
+
+
+def _counts(found: Mapping[str, int]) -> str:
+    return _some([f"{value} ({count})" for value, count in found.items()])
 
 
 def _masks(rows: Sequence[Row]) -> list[str]:
@@ -128,6 +151,64 @@ def _confirmed(row: Row, verified: Mapping[str, bool]) -> bool | None:
 def _with_source(row: Row) -> str:
     source = row.settings.get("onset_source")
     return f"{row.name} (onset by {source})" if source else row.name
+
+
+def _evidence(rows: Sequence[Row]) -> list[str]:
+    """What flare list and X-rays say against labels, as ingest wrote it into the shards."""
+
+    def having(key: str) -> list[Row]:
+        return [row for row in rows if row.settings.get(key) not in (None, "")]
+
+    def listed(some: Sequence[Row], key: str, unit: str = "") -> str:
+        return _some([f"{row.name} ({_plain(row.settings[key])}{unit})" for row in some])
+
+    found = []
+    if allowed := having("allowed"):
+        found.append(
+            f"{len(allowed)} AR observations were kept although an M or X flare occurred while they lasted: "
+            f"{listed(allowed, 'allowed')}."
+        )
+    if earlier := having("earlier_flares"):
+        found.append(
+            f"An earlier M or X flare reaches into the window of {len(earlier)} PF observations, which then show no "
+            f"quiet before one: {listed(earlier, 'earlier_flares')}."
+        )
+    # Those that reach into the window are said already.
+    if others := [row for row in having("other_flares") if "earlier_flares" not in row.settings]:
+        found.append(f"More M or X flares occurred while {len(others)} PF lasted: {listed(others, 'other_flares')}.")
+    outside = [
+        row
+        for row in having("flare_distance")
+        if row.setting("flare_distance") > FAR or row.settings.get("flare_inside") == "no"
+    ]
+    if outside:
+        found.append(
+            f"The flare of {len(outside)} PF observations was outside the field or over {FAR:.0f} arcsec from its "
+            f"centre: {listed(outside, 'flare_distance', ' arcsec')}."
+        )
+    if nowhere := [row.name for row in having("flare_distance") if np.isnan(row.setting("flare_distance"))]:
+        found.append(f"Where the flares of {len(nowhere)} PF observations were is unknown: {_some(nowhere)}.")
+    if soon := having("hours_to_next_flare"):
+        found.append(
+            f"The regions of {len(soon)} AR observations had an M or X flare within a day of their end: "
+            f"{listed(soon, 'hours_to_next_flare', ' h')}."
+        )
+    if small := [row for row in having("c_flares") if row.label is Label.AR and row.setting("c_flares") > 0]:
+        found.append(f"C flares began in the windows of {len(small)} AR observations: {listed(small, 'c_flares')}.")
+    labelled = [row for row in rows if row.label in (Label.AR, Label.PF)]
+    unlisted = [row.name for row in labelled if "c_flares" not in row.settings]
+    if unlisted and len(unlisted) < len(labelled):
+        found.append(f"No flare list was asked about {len(unlisted)} observations: {_some(unlisted)}.")
+    if partly := [row for row in having("goes_coverage") if row.setting("goes_coverage") < COVERED]:
+        found.append(
+            f"X-rays cover less than {COVERED:.0%} of {len(partly)} observations, so that a flare could be missed: "
+            f"{listed(partly, 'goes_coverage')}."
+        )
+    return found
+
+
+def _plain(value: float | int | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
 
 
 def _windows(rows: Sequence[Row]) -> list[str]:

@@ -4,7 +4,7 @@ import contextlib
 import copy
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -118,7 +118,7 @@ class Folder:
             number=cut.number,
             settings=_settings([raster for _, raster in used], repeats.time[cut.keep]) | around | cut.provenance,
             sources={path.name: _sha256(path) for path in sorted({file.path for file, _ in used})},
-            recipe=recipe(line, self.window) | self._choices(around),
+            recipe=recipe(line, self.window) | self._choices() | self.surroundings.choices(field, cut.label, around),
         )
         yield Observation(
             header=header,
@@ -129,11 +129,9 @@ class Folder:
             goes=goes,
         )
 
-    def _choices(self, around: Mapping[str, float | int | str]) -> dict[str, float | int | str | bool | None]:
+    def _choices(self) -> dict[str, float | int | str | bool | None]:
         """What decides the content beside line and window, as far as it is not the default."""
         choices: dict[str, float | int | str | bool | None] = {}
-        if "goes_satellite" in around:
-            choices["goes"] = around["goes_satellite"]
         if self.saa:
             choices["saa"] = hashlib.sha256(repr(self.saa).encode()).hexdigest()
         if self.correct_zero_point:

@@ -162,6 +162,13 @@ def find(where: Path, id: str) -> list[Path]:
     return films + sorted(path for path in paths if path.name.startswith("aia_"))
 
 
+def choose(paths: Sequence[Path], most: int) -> list[Path]:
+    """So many of what ``find`` found, slit-jaw first: half of each kind, more of one where the other has fewer."""
+    films, cubes = ([path for path in paths if ("_SJI_" in path.name) is kind] for kind in (True, False))
+    count = min(len(cubes), max(most // 2, most - len(films)))
+    return films[: most - count] + cubes[:count]
+
+
 def slits(position: np.ndarray) -> Sequence[np.ndarray]:
     """Where the slit stood: the ends of each step's line, (2, 2) of x, y, from positions (step, slit, 2)."""
     return [step[[0, -1]] for step in position]

@@ -4,9 +4,10 @@ Flares come from a list on disk or from HEK, X-rays from GOES files. What a read
 said aloud; what makes a label wrong is refused.
 """
 
+import hashlib
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -149,6 +150,10 @@ class Surroundings:
     def describe(self, field: Field, cut: Cut) -> tuple[dict[str, float | int | str], Goes | None]:
         """Settings to keep beside the spectra, and the X-ray curve, None where unknown; says what is worth knowing.
 
+        The settings are the evidence for the label: c_flares (in the window); of a PF flare_distance (arcsec from the
+        field's centre, "unknown"), flare_inside (yes or no), other_flares (M and X while it lasted), earlier_flares
+        (those of them that reach into the window); of an AR allowed (the M and X flares it was kept in spite of),
+        hours_to_next_flare; goes_coverage (share of observation and flare that the curve covers), goes_class.
         Raises CatalogError for an AR observation in which an M or X flare occurred, unless it is allowed.
         """
         name = f"{cut.label.prefix}_{field.id}"
@@ -158,17 +163,29 @@ class Surroundings:
         if self.knows_flares:
             settings["c_flares"] = _count_c(found, cut)
         if cut.label is Label.PF:
-            self._remark_pf(name, field, cut, found)
+            settings |= self._remark_pf(name, field, cut, found)
         if cut.label is Label.AR:
-            self._check_ar(name, [f"{flare.flare_class} at {iso(flare.start)}" for flare in strong], "the flare list")
+            settings |= self._check_ar(name, [_said(flare) for flare in strong], "the flare list")
             settings |= self._next(name, field, cut, found)
+        if self.goes is None and not self.fido:
+            return settings, None
         curve = self._curve(name, field, cut)
+        settings["goes_coverage"] = _coverage(curve, field, cut)
         if curve is None:
             return settings, None
         settings |= {"goes_satellite": curve.satellite, "goes_factor": curve.factor}
-        if cut.label in (Label.AR, Label.PF):
-            settings["goes_checked"] = "yes" if self._check_flux(name, field, cut, curve) else "no"
+        for key, value in self._check_flux(name, field, cut, curve).items():
+            settings[key] = f"{settings[key]}, {value}" if key in settings else value
         return settings, curve.goes
+
+    def choices(self, field: Field, label: Label, around: Mapping[str, float | int | str]) -> dict[str, str]:
+        """What of all that was looked up decides the settings: two that differ in it are not one ingest."""
+        chosen: dict[str, str] = {}
+        if self.knows_flares and label in (Label.AR, Label.PF):
+            chosen["flares"] = hashlib.sha256(repr(self._flares(field)).encode()).hexdigest()
+        if around.get("goes_satellite"):
+            chosen["goes"] = f"{around['goes_satellite']}, {around['goes_coverage']} covered"
+        return chosen
 
     def _flares(self, field: Field) -> tuple[Flare, ...]:
         """All flares from the observation's start, those that had begun before included, to ``AHEAD`` of its end."""
@@ -189,19 +206,25 @@ class Surroundings:
             return ""
         return regions[int(np.argmin(distances))].active_region
 
-    def _remark_pf(self, name: str, field: Field, cut: Cut, found: Sequence[Flare]) -> None:
+    def _remark_pf(self, name: str, field: Field, cut: Cut, found: Sequence[Flare]) -> dict[str, float | int | str]:
+        settings: dict[str, float | int | str] = {}
         strong = [flare for flare in found if flare.strong]
         first, onset = instant(cut.window_start), instant(cut.onset)
         its = _chosen(field, strong, cut.onset)
         others = [flare for flare in strong if flare is not its and flare.start <= field.end]
         if others:
-            listed = ", ".join(f"{flare.flare_class} at {iso(flare.start)}" for flare in others)
-            log.warning("%s: more M or X flares while it lasted: %s.", name, listed)
-        if any((flare.end or flare.start) >= first and flare.start < onset for flare in others):
+            settings["other_flares"] = ", ".join(map(_said, others))
+            log.warning("%s: more M or X flares while it lasted: %s.", name, settings["other_flares"])
+        earlier = [flare for flare in others if (flare.end or flare.start) >= first and flare.start < onset]
+        if earlier:
+            settings["earlier_flares"] = ", ".join(map(_said, earlier))
             log.warning("%s: an earlier M or X flare reaches into its window, which is then no quiet before one.", name)
         if its is None:
-            return
+            return settings
         distance = its.distance(*field.centre)
+        settings["flare_distance"] = "unknown" if math.isnan(distance) else distance
+        if not math.isnan(distance):
+            settings["flare_inside"] = "yes" if field.holds(its) else "no"
         if math.isnan(distance):
             log.warning("%s: where its %s flare was is unknown.", name, its.flare_class)
         elif distance > FAR or not field.holds(its):
@@ -209,13 +232,14 @@ class Surroundings:
                 "%s: its %s flare was %.0f arcsec from the field's centre, %s the field.",
                 name, its.flare_class, distance, "inside" if field.holds(its) else "outside",
             )  # fmt: skip
+        return settings
 
-    def _check_ar(self, name: str, strong: Sequence[str], who: str) -> None:
+    def _check_ar(self, name: str, strong: Sequence[str], who: str) -> dict[str, float | int | str]:
         if not strong:
-            return
+            return {}
         if name in self.allow:
             log.warning("%s: kept as asked, although by %s it saw %s.", name, who, ", ".join(strong))
-            return
+            return {"allowed": f"{', '.join(strong)} by {who}"}
         raise CatalogError(
             f"{name} is AR, but by {who} an M or X flare occurred while it lasted: {', '.join(strong)}. Leave it out, "
             f"or keep it by source.allow=[{name}]."
@@ -239,8 +263,6 @@ class Surroundings:
 
     def _curve(self, name: str, field: Field, cut: Cut) -> xrs.Curve | None:
         path = self.goes
-        if path is None and not self.fido:
-            return None
         begin = field.start - BESIDE
         end = max(field.end, instant(cut.end) if cut.end else field.end) + BESIDE
         if path is None:
@@ -253,11 +275,14 @@ class Surroundings:
             )
         return curve
 
-    def _check_flux(self, name: str, field: Field, cut: Cut, curve: xrs.Curve) -> bool:
+    def _check_flux(self, name: str, field: Field, cut: Cut, curve: xrs.Curve) -> dict[str, float | int | str]:
         """Compare the X-rays with what is known: of an AR that no M or X flare came, of a PF its class.
 
-        Returns whether they cover enough for that; what they do show counts all the same.
+        Returns goes_checked (whether they cover enough for that; what they show counts all the same), goes_class and
+        allowed.
         """
+        if cut.label not in (Label.AR, Label.PF):
+            return {}
         goes = curve.goes
         begin, end = 0.0, (field.end - field.start).total_seconds()
         if cut.label is Label.PF:
@@ -275,14 +300,27 @@ class Surroundings:
                 "its class" if cut.label is Label.PF else "whether an M or X flare occurred",
             )  # fmt: skip
         peak = goes.flux[(goes.time >= begin) & (goes.time <= end)].max(initial=0.0)
+        checked: dict[str, float | int | str] = {"goes_checked": "yes" if enough else "no"}
         if peak == 0:
-            return enough
+            return checked
         seen = flare_class(float(peak))
         if cut.label is Label.AR:
-            self._check_ar(name, [seen] if is_strong(seen) else [], "the GOES flux")
-        elif enough and cut.flare_class and not SAME[0] < peak / class_flux(cut.flare_class) < SAME[1]:
+            return checked | self._check_ar(name, [seen] if is_strong(seen) else [], "the GOES flux")
+        if enough and cut.flare_class and not SAME[0] < peak / class_flux(cut.flare_class) < SAME[1]:
             log.warning("%s: its flare is %s by the list, %s by the GOES flux.", name, cut.flare_class, seen)
-        return enough
+        return checked | {"goes_class": seen}
+
+
+def _said(flare: Flare) -> str:
+    return f"{flare.flare_class} at {iso(flare.start)}"
+
+
+def _coverage(curve: xrs.Curve | None, field: Field, cut: Cut) -> float:
+    """Share of observation and flare that a curve covers, to three digits; what lies in a gap is not covered."""
+    if curve is None:
+        return 0.0
+    duration = (max(field.end, instant(cut.end) if cut.end else field.end) - field.start).total_seconds()
+    return round(curve.coverage(0.0, duration)[0], 3) if duration > 0 else 1.0
 
 
 def _chosen(field: Field, strong: Sequence[Flare], onset: str) -> Flare | None:

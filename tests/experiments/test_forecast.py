@@ -128,4 +128,14 @@ def test_what_was_not_explained_is_refused(
         )
         == 1
     )
-    assert "was not explained by" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "was not explained by" in said and "allow_simulated" not in said
+
+
+def test_how_real_spectra_are_explained_by_the_simulated_sun_is_said(
+    home: Path, tmp_path: Path, verb: Verb, capfd: pytest.CaptureFixture[str], make_shard: Callable[..., Path]
+) -> None:
+    other = make_shard(tmp_path / "other", Label.UNKNOWN, 7, origin="level2")
+    arguments = (f"run={home / 'run'}", f"data.root={home / 'shards'}", f"shards={other}", f"output={tmp_path / 'x'}")
+    assert verb("experiments/forecast", *arguments) == 1
+    assert f"shards={other} members=representative allow_simulated=true" in capfd.readouterr().err

@@ -171,11 +171,32 @@ def test_half_precision_rounds_what_is_stored_alone(finished: Run, home: Path) -
     np.testing.assert_array_equal(after["completeness"], before["completeness"])
 
 
-def test_shards_of_another_origin_are_explained_with_a_warning(
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"origin": "level2"},
+            "holds real spectra, the network in .*run was trained on the simulated Sun. Train one on spectra of that "
+            "kind, or say allow_simulated=true",
+        ),
+        ({"instrument": "MUSE"}, "was taken by MUSE, the network in .*run was trained on IRIS. Train one on spectra"),
+        ({"line": "c_ii"}, "holds the line c_ii, the network in .*run was trained on mg_ii. Train one on that line"),
+    ],
+)
+def test_what_a_network_was_not_trained_on_it_does_not_judge(
+    finished: Run, home: Path, tmp_path: Path, make_shard: MakeShard, changes: dict[str, str], said: str
+) -> None:
+    path = make_shard(tmp_path / "other", Label.UNKNOWN, 9, **changes)
+    with pytest.raises(ShardError, match=said):
+        settings()(finished, home, path, None)
+    assert not finished.folder.cubes.exists()
+
+
+def test_shards_of_another_origin_are_explained_with_a_warning_if_one_insists(
     finished: Run, home: Path, tmp_path: Path, make_shard: MakeShard, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = make_shard(tmp_path / "real", Label.UNKNOWN, 9, origin="level2")
-    (cube,) = settings()(finished, home, path, None)
+    (cube,) = settings(allow_simulated=True)(finished, home, path, None)
     assert "These shards are real IRIS data; the model was trained on the simulated Sun" in caplog.text
     assert cube.attributes["origin"] == "level2" and cube.attributes["trained_on_origin"] == "simulation"
     assert cube.attributes["side"] == "none" and cube.attributes["seen"] is False
@@ -191,7 +212,7 @@ def test_shards_of_one_observation_do_not_replace_each_others_cubes(
     folders = (tmp_path / "level 2", tmp_path / "coarse")
     for folder in folders:
         make_shard(folder, label, number, origin="level2")
-    others = [settings()(finished, home, folder, None)[0].path for folder in folders]
+    others = [settings(allow_simulated=True)(finished, home, folder, None)[0].path for folder in folders]
     assert [path.name for path in (own, *others)] == [f"{name}.h5", f"{name}-level_2.h5", f"{name}-coarse.h5"]
     assert all(path.is_file() for path in (own, *others))
 

@@ -28,3 +28,12 @@ def test_a_row_shows_what_is_known() -> None:
     assert (*other.get_xlim(), *other.get_ylim()) == (-0.5, 5.5, -1, 11)
     assert right.get_ylim() == (0, 12)
     assert not empty.axison
+
+
+def test_other_images_are_beside_it() -> None:
+    places = np.zeros((2, 2))
+    view, aia = (View(title, np.ones((4, 5)), (0, 5, 0, 12)) for title in ("1400", "AIA 171"))
+    both = Collected("PF_1", None, 1.0, places, np.arange(2.0), view, [aia])
+    figure = draw([both, Collected("AR_1", None, 1.0, places, np.arange(2.0), view)], {}, "")
+    assert [axes.get_title(loc="left") for axes in figure.axes if axes.images] == ["1400", "AIA 171", "1400"]
+    assert [axes.axison for axes in figure.axes[:6]] == [False, True, True, False, True, False]

@@ -25,6 +25,7 @@ def test_a_row_for_each_flag_and_a_panel_for_each_example() -> None:
     assert [text.get_text() for text in panels[2, 0].texts] == ["no point left"]
     assert [axes.get_ylabel() for axes in panels[:, 0]] == list(spectra)
     assert figure.get_suptitle() == "simulated data"
+    assert figure.get_supylabel() == "spectrum / its maximum"
 
 
 @pytest.mark.parametrize("limits", [(1333.1, 1336.8), (1399.5, 1403.8), (2794.14, 2805.72)])

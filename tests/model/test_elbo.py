@@ -46,3 +46,15 @@ def test_a_large_beta_collapses_the_posterior(beta: float, collapsed: bool) -> N
 def test_a_negative_beta_is_refused() -> None:
     with pytest.raises(ConfigError, match="loss.beta is -1, expected a number of 0 or more"):
         NegativeELBO(-1)
+
+
+def test_free_nats_cost_nothing_and_pull_at_nothing() -> None:
+    network, spectra = build(), torch.rand(6, 1, 30)
+    plain, free = NegativeELBO(0.7)(network, spectra), NegativeELBO(0.7, 5.0)(network, spectra)
+    assert (plain.divergence < 5).all()
+    torch.testing.assert_close(free.divergence, plain.divergence, msg="it is measured as it is")
+    torch.testing.assert_close(free.loss - plain.loss, 0.7 * (15 - plain.divergence.sum()))
+    free.loss.backward()
+    assert network.log_variance.weight.grad is None or not network.log_variance.weight.grad.any()
+    with pytest.raises(ConfigError, match="loss.free is -1"):
+        NegativeELBO(0.7, -1)

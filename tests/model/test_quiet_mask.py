@@ -78,6 +78,10 @@ def test_a_shard_of_quiet_sun_stays_as_it_is(tmp_path: Path, make_shard: MakeSha
     [
         ({"origin": "level2"}, "holds real spectra, the autoencoder in shipped was trained on the simulated Sun"),
         ({"points": 200}, "2794.14 to 2805.72 Å in 200 points, the autoencoder in shipped expects .* in 240 points"),
+        (
+            {"instrument": "MUSE"},
+            "was taken by MUSE, the autoencoder in shipped was trained on IRIS. Train one on quiet",
+        ),
     ],
 )
 def test_what_it_cannot_judge(tmp_path: Path, make_shard: MakeShard, changes: dict[str, object], said: str) -> None:

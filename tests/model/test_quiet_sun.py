@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from preflare.model.elbo import NegativeELBO
-from preflare.model.quiet_sun import QuietSunModel, dimensions_in_use
+from preflare.model.quiet_sun import QuietSunModel, dead_dimensions, dimensions_in_use
 from preflare.model.vae import VAE, reconstruction_error
 
 
@@ -39,3 +39,4 @@ def test_scores_are_means_over_all_spectra_of_a_side() -> None:
 
 def test_dimensions_in_use() -> None:
     assert dimensions_in_use([2.0, 0.01, 0.3]) == 2 and dimensions_in_use([0.0, 0.02]) == 0
+    assert dead_dimensions([2.0, 0.01, 0.3, float("nan")]) == [1, 3]

@@ -84,8 +84,12 @@ def test_a_collapse_is_said(train: Callable[..., int], tmp_path: Path, capsys: p
     assert "THE POSTERIOR HAS COLLAPSED" in " ".join(capsys.readouterr().out.split())
     record = run.read(tmp_path / "run").record
     assert record["quiet_sun"]["in_use"] == 0 and "COLLAPSED" in line(record)
-    record["quiet_sun"]["in_use"] = 1
+    record["quiet_sun"] |= {"in_use": 1, "divergence": [2.0, 0.01, 0.0, 0.04]}
     assert "COLLAPSED" not in str(table(record).caption) and "COLLAPSED" not in line(record)
+    assert "OF 4 LATENT DIMENSIONS 3 ARE NOT IN USE (KL below 0.05 nats): 1, 2, 3." in str(table(record).caption)
+    assert line(record).startswith("3 DEAD,")
+    record["quiet_sun"] |= {"in_use": 4, "divergence": [2.0] * 4}
+    assert "NOT IN USE" not in str(table(record).caption) and "DEAD" not in line(record)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,7 @@ def test_a_collapse_is_said(train: Callable[..., int], tmp_path: Path, capsys: p
         ("early_stopping=3", "early_stopping is set"),
         ("data.root=regions", "holds 0 observations of quiet Sun with clean spectra"),
         ("data.regions=nowhere", "No shards at nowhere"),
+        ("data.regions=quiet", "data.regions=quiet holds no AR or PF shard to try the autoencoder on"),
         ("data.held_out=2", "data.held_out is 2, expected a number above 0 and at most 0.9"),
         ("optimizer.lr=1e30", "training diverged"),
     ],

@@ -57,6 +57,15 @@ def test_a_film_lies_behind(known: Shard, tmp_path: Path) -> None:
     assert len(found.curve.marks) == 1
 
 
+def test_an_aia_image_is_beside_it(known: Shard, tmp_path: Path) -> None:
+    for name in ("iris_l2_{}_SJI_1400_t000", "iris_l2_{}_SJI_2796_t000", "aia_l2_{}_171", "aia_l2_{}_1600"):
+        write_film(tmp_path / "films" / f"{name.format(known.header.id)}.fits")
+    found = collection.collect(known, tmp_path / "films")
+    assert found.view is not None and len(found.more) == 1
+    assert found.curve is not None and len(found.curve.marks) == 2
+    assert len(collection.behind(known, tmp_path / "films", 1)[1]) == 1
+
+
 def test_the_middle_of_the_window(known: Shard, tmp_path: Path) -> None:
     # Three of four repeats lie before the flare.
     assert collection.middle(known) == 1

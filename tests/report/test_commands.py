@@ -20,7 +20,8 @@ def cube(shard: Path, side: str = "test", **changes: str | int) -> Cube:
     """A cube of explain.py's defaults, but for the changes."""
     attributes = {name: OmegaConf.select(DEFAULT, key) for name, key in commands.KEYS.items()}
     attributes |= {"sample": DEFAULT.sample or "all", "maps": " ".join(DEFAULT.maps), "member_count": 1}
-    attributes |= {"observation": shard.stem, "shard": str(shard), "side": side} | changes
+    attributes |= {"observation": shard.stem, "shard": str(shard), "side": side}
+    attributes |= {"origin": "simulation"} | changes
     return Cube(Path(f"{shard.stem}.h5"), attributes, (1, 1, 1, 240), ())
 
 
@@ -128,6 +129,8 @@ def test_other_shards_are_a_command_each(finished: Run, held_out: list[Path], tm
     foreign = cube(tmp_path / "real" / "NA_1.h5", side="none", sample=9)
     here = [cube(shard) for shard in held_out]
     assert explains(finished, [*here, foreign]) == ["", f"shards={tmp_path}/real/NA_1.h5 sample=9"]
+    real = cube(tmp_path / "real" / "NA_1.h5", side="none", origin="level2")
+    assert explains(finished, [*here, real])[1] == f"shards={tmp_path}/real/NA_1.h5 allow_simulated=true"
     moved = [cube(tmp_path / shard.name) for shard in held_out]
     assert explains(finished, [*moved, foreign])[1] == (
         f"shards={tmp_path}/real/NA_1.h5 data.root={tmp_path} sample=9"

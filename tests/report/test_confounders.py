@@ -100,3 +100,10 @@ def test_the_test_has_its_size_and_its_power(separate: float) -> None:
         for ar, ar_of in random.normal(size=(60, 2, 15))
     ]
     assert np.mean(hits) < 0.15 if separate == 0 else np.mean(hits) > 0.99
+
+
+def test_units_are_named() -> None:
+    settings = {"zero_point": 1.0, "DSUN_OBS": 1.49e11, "SAT_ROT": 90.0, "hours_to_next_flare": 3.0}
+    every = [replace(row, settings=settings) for row in rows([0.1, 0.2], [0.3, 0.4])]
+    units = {one.quantity: one.unit for one in compare(every)}
+    assert [units[key] for key in settings] == ["km/s", "m", "deg", "h"]

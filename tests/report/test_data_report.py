@@ -10,14 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra.utils import instantiate
 from matplotlib.figure import Figure
+from omegaconf import OmegaConf
 
+from preflare.command import CONF
 from preflare.data import shard
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError, ShardError
 from preflare.report import data_report
 from preflare.sun.goes import Goes
+from preflare.sun.line import Line
 from preflare.sun.observation import Label, Observation
+from preflare.sun.recipe import recipe
+from preflare.sun.window import Window
 from tests.report.test_page import Tags
 from tests.sun.test_images import write as write_film
 
@@ -43,6 +49,11 @@ def folder(make_shard: MakeShard, tmp_path_factory: pytest.TempPathFactory) -> P
                 Observation(header, *made.shape[:3], blocks=lambda blocks=blocks: iter(blocks), goes=goes),
             )
     return tmp_path / "shards"
+
+
+@pytest.fixture
+def config_line() -> Line:
+    return instantiate(OmegaConf.load(CONF / "line" / "mg_ii.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -175,13 +186,60 @@ def test_a_line_without_a_config_is_said(make_shard: MakeShard, tmp_path: Path) 
         data_report.write(tmp_path / "own")
 
 
+def written(root: Path, made: Shard, line: Line, **changes: object) -> Path:
+    """The same spectra as if ingested with this line."""
+    blocks = [block for _, block in made.blocks(9)]
+    header = replace(made.header, recipe=recipe(line, Window(25.0, 1.0, "nothing", None, None, None)), **changes)  # type: ignore[arg-type]
+    return shard.write(root, Observation(header, *made.shape[:3], blocks=lambda: iter(blocks)))[0]
+
+
+def test_the_rules_are_those_the_shards_were_made_with(
+    make_shard: MakeShard, tmp_path: Path, config_line: Line
+) -> None:
+    ours = replace(config_line, rules=replace(config_line.rules, low_signal=40.0, high_continuum=0.2, core_ratio=None))
+    made = [Shard.open(make_shard(tmp_path / "made", Label.AR, number)) for number in range(2)]
+    written(tmp_path / "own", made[0], ours)
+    plain = unescape(data_report.write(tmp_path / "own").read_text(encoding="utf-8"))
+    rules = plain.split("Line and rules</summary><pre>")[1].split("</pre>")[0]
+    assert "low_signal: 40.0" in rules and "high_continuum: 0.2" in rules and "core_ratio: null" in rules
+    written(tmp_path / "own", made[1], config_line)
+    with pytest.raises(ShardError, match="different rules: line.rules.low_signal is 40.0 in one, 10.0 in the other"):
+        data_report.write(tmp_path / "own")
+
+
+def test_a_grid_of_ones_own(make_shard: MakeShard, tmp_path: Path, config_line: Line) -> None:
+    made = Shard.open(make_shard(tmp_path / "made", Label.AR, 0, points=480))
+    path = written(tmp_path / "own", made, replace(config_line, points=480))
+    plain = unescape(data_report.write(path).read_text(encoding="utf-8"))
+    assert "A spectrum has 480 points from 2794.14 to 2805.72" in plain and "points: 480" in plain
+
+
+def test_which_flags_count_is_a_choice(make_shard: MakeShard, tmp_path: Path) -> None:
+    path = make_shard(tmp_path, Label.AR, 0)
+    made = Shard.open(path)
+    flags = made.read("quality")
+    flags[1] |= 64  # high continuum
+    shard.remask(made, flags, np.zeros(flags.shape), {})
+
+    def clean(tolerated: list[str] | None) -> tuple[int, str]:
+        page = data_report.write(path, None, tolerated).read_text(encoding="utf-8")
+        row = next(csv.DictReader((tmp_path / data_report.CSV).read_text(encoding="utf-8").splitlines()))
+        return int(row["clean"]), unescape(page)
+
+    assert clean(None)[0] == 78
+    count, page = clean(["OFF_LIMB"])
+    assert count == 58 and "the line tolerates (OFF_LIMB)" in page and "'line.tolerated=[OFF_LIMB]'" in page
+    with pytest.raises(ConfigError, match="line.tolerated names 'CLOUDS', which is no flag"):
+        data_report.write(path, None, ["CLOUDS"])
+
+
 def test_the_verb(
     folder: Path, verb: RunVerb, capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
     monkeypatch.setattr(data_report, "write", lambda *paths: asked.append(paths) or "the path")
-    assert verb("report", f"shards={folder}", f"images={tmp_path}") == 0
-    assert capsys.readouterr().out.strip() == "the path" and asked == [(folder, tmp_path)]
+    assert verb("report", f"shards={folder}", f"images={tmp_path}", "line.tolerated=[OFF_LIMB]") == 0
+    assert capsys.readouterr().out.strip() == "the path" and asked == [(folder, tmp_path, ["OFF_LIMB"])]
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     for wrong in ([], ["run=runs/default", f"shards={folder}"]):
@@ -189,5 +247,12 @@ def test_the_verb(
         assert "give run=runs/default, or shards=data/simulation" in capsys.readouterr().err
     assert verb("report", "run=runs/default", "images=.") == 1
     assert "images=DIR belongs to a report about shards" in capsys.readouterr().err
+    assert verb("report", "run=runs/default", "line.tolerated=[SAA]") == 1
+    assert "line.tolerated belongs to a report about shards" in capsys.readouterr().err
     assert verb("report", "shards=nowhere") == 1
     assert "No shards at nowhere" in capsys.readouterr().err
+
+
+def test_numbers_show_that_they_differ() -> None:
+    assert data_report._pair(2015.213, 2015.481) == ("2015.2", "2015.5")
+    assert data_report._pair(1.5, 1.5) == ("1.5", "1.5")

@@ -1,5 +1,6 @@
 """A row per observation: counted again by loops, and for the real raster straight from the FITS file."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from preflare.command import CONF
 from preflare.data import shard
 from preflare.data.shard import Shard
 from preflare.errors import ShardError
+from preflare.report import data_report
 from preflare.report.inventory import EXAMPLES, measure
 from preflare.sun.folder import Folder
 from preflare.sun.line import Line
@@ -68,7 +70,8 @@ def test_another_line_is_refused(make_shard: MakeShard, tmp_path: Path) -> None:
 def test_the_real_raster_again_from_its_file(real_data: Path, tmp_path: Path, line: Line) -> None:
     window = instantiate(OmegaConf.load(CONF / "window" / "all.yaml"))
     (observation,) = Folder(str(real_data / "full_resolution"), window, None).observations(line)
-    row = measure(Shard.open(shard.write(tmp_path, observation)[0]), line)
+    shard.write(tmp_path, observation)
+    row = written(tmp_path)
 
     path = next((real_data / "full_resolution").glob("*raster*.fits"))
     with fits.open(path) as hdus:
@@ -78,7 +81,10 @@ def test_the_real_raster_again_from_its_file(real_data: Path, tmp_path: Path, li
     axis = header["CRVAL1"] + header["CDELT1"] * (np.arange(header["NAXIS1"]) + 1 - header["CRPIX1"])
     grid = np.linspace(2794.14, 2805.72, 240)
     first, last = np.searchsorted(axis, grid[0], "right") - 1, np.searchsorted(axis, grid[-1])
-    tallies = dict.fromkeys(("MISSING", "LOW_SIGNAL", "PEAK_OUTSIDE_CORES", "CORE_RATIO", "HIGH_CONTINUUM"), 0)
+    radius = np.degrees(np.arcsin(6.957e8 / distance)) * 3600
+    remarks = ("HIGH_CONTINUUM", "OFF_LIMB")
+    names = ("MISSING", "OVEREXPOSED", "LOW_SIGNAL", "PEAK_OUTSIDE_CORES", "CORE_RATIO", "ZERO_EXPOSURE", *remarks)
+    tallies = dict.fromkeys(names, 0)
     intensity, continuum = [], []
     for step in range(3):
         for pixel in range(1094):
@@ -89,7 +95,12 @@ def test_the_real_raster_again_from_its_file(real_data: Path, tmp_path: Path, li
             flux = np.interp(grid, axis, native) / column["EXPTIMEN"][step]
             flux = flux[np.isfinite(flux)]
             kept = np.isfinite(np.interp(grid, axis, native))
-            flags = {"MISSING": missing}
+            saturated = (native[first : last + 1] >= 16183).any()
+            flags = {"MISSING": missing, "OVEREXPOSED": saturated or longest(flux == flux.max(initial=-np.inf)) >= 10}
+            flags["ZERO_EXPOSURE"] = not column["EXPTIMEN"][step] > 0
+            # The slit is upright here to 0.1 degrees.
+            up = column["YCENIX"][step] + header["CDELT2"] * (pixel + 1 - header["CRPIX2"])
+            flags["OFF_LIMB"] = np.hypot(column["XCENIX"][step], up) > radius
             if flux.size:
                 where = grid[kept]
                 peak = flux.max()
@@ -99,20 +110,70 @@ def test_the_real_raster_again_from_its_file(real_data: Path, tmp_path: Path, li
                 flags["CORE_RATIO"] = k.size and h.size and not 0.7 <= k.max() / h.max() <= 2.3
                 inside = flux[(where >= 2799.71) & (where <= 2800.15)]
                 flags["HIGH_CONTINUUM"] = inside.size and inside.mean() >= 0.4 * peak
-                if not any(flags[name] for name in tallies if name != "HIGH_CONTINUUM"):
+                if not any(flags[name] for name in tallies if name not in remarks):
                     intensity.append(peak)
                     continuum.append(inside.mean() / peak)
             for name, set_ in flags.items():
                 tallies[name] += bool(set_)
-    assert row.spectra == 3 * 1094 and row.clean == len(intensity) > 3000
-    assert {name: round(row.shares[name] * row.spectra) for name in tallies} == tallies
-    assert row.intensity == pytest.approx(np.median(intensity), rel=1e-5)
-    assert row.continuum == pytest.approx(np.median(continuum), rel=1e-4)
-    assert row.exposure == pytest.approx(np.median(column["EXPTIMEN"]))
-    assert row.minutes == pytest.approx(np.ptp(column["TIME"]) / 60)
-    assert row.dispersion == pytest.approx(header["CDELT1"]) and row.settings["mode"] == "raster"
-    # The slit is upright here to 0.1 degrees, so its centre is the mean of the pointings.
+    total = 3 * 1094
+    assert row["spectra"] == total and row["clean"] == len(intensity) > 3000
+    assert {name: round(row[f"share_{name}"] * total) for name in tallies} == tallies
+    assert row["intensity"] == pytest.approx(np.median(intensity), rel=1e-5)
+    assert row["continuum"] == pytest.approx(np.median(continuum), rel=1e-4)
+    assert row["exposure"] == pytest.approx(np.median(column["EXPTIMEN"]))
+    assert row["minutes"] == pytest.approx(np.ptp(column["TIME"]) / 60)
+    assert row["dispersion"] == pytest.approx(header["CDELT1"])
+    assert (row["steps"], row["slit"], row["cadence"]) == (3, 1094, None), "one repeat has no cadence"
     x, y = column["XCENIX"].mean(), column["YCENIX"].mean()
-    assert (row.setting("x"), row.setting("y")) == (pytest.approx(x, abs=0.05), pytest.approx(y, abs=0.05))
+    assert (row["setting_x"], row["setting_y"]) == (pytest.approx(x, abs=0.05), pytest.approx(y, abs=0.05))
     sine = np.sin(np.radians(np.hypot(x, y) / 3600)) * distance / 6.957e8
-    assert row.setting("mu") == pytest.approx(np.sqrt(1 - sine**2), abs=1e-3)
+    assert row["setting_mu"] == pytest.approx(np.sqrt(1 - sine**2), abs=1e-3)
+    near = np.abs(axis - 2799.474) < 0.3
+    profile = np.nanmean(np.where(counts >= -100, counts, np.nan)[..., near], axis=(0, 1))
+    assert row["setting_zero_point"] == pytest.approx(shift(axis[near], profile), abs=0.5)
+
+
+@pytest.mark.real_data
+def test_the_cadence_of_real_repeats_again_from_their_files(real_data: Path, tmp_path: Path, line: Line) -> None:
+    window = instantiate(OmegaConf.load(CONF / "window" / "all.yaml"))
+    (observation,) = Folder(str(real_data / "coarse"), window, None).observations(line)
+    shard.write(tmp_path, observation)
+    middle = []
+    for path in (real_data / "coarse").glob("*raster*.fits*"):
+        with fits.open(path) as hdus:
+            table = next(hdu for hdu in hdus[1:] if "EXPTIMEN" in hdu.header)
+            middle.append(np.median(table.data[:, table.header["TIME"]]))
+    assert len(middle) == 4
+    assert written(tmp_path)["cadence"] == pytest.approx(np.median(np.diff(sorted(middle))))
+
+
+def written(folder: Path) -> dict[str, float | None]:
+    """The only row that report.py writes of a folder; None for what is empty, NaN for words."""
+    data_report.write(folder)
+    (row,) = csv.DictReader((folder / data_report.CSV).read_text(encoding="utf-8").splitlines())
+    return {key: _number(value) for key, value in row.items()}
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return np.nan
+
+
+def longest(run: np.ndarray) -> int:
+    """How many in a row are true."""
+    most = now = 0
+    for one in run:
+        now = now + 1 if one else 0
+        most = max(most, now)
+    return most
+
+
+def shift(axis: np.ndarray, profile: np.ndarray) -> float:
+    """km/s from Ni I at rest to the parabola through the three lowest pixels of its line, on a level background."""
+    near = np.flatnonzero(np.abs(axis - 2799.474) <= 0.15)
+    lowest = near[profile[near].argmin()]
+    left, middle, right = profile[lowest - 1 : lowest + 2]
+    place = axis[lowest] + (axis[1] - axis[0]) * (left - right) / (left - 2 * middle + right) / 2
+    return float((place / 2799.474 - 1) * 299792.458)

@@ -26,7 +26,7 @@ MakeShard = Callable[..., Path]
 def explain(run: Run, *rest: Any) -> None:
     method = ExpectedGradients(4, 1, "herding", 0)
     choices = ("log_odds", "best", "clean", 5, 0, "unseen", 9, ("hirescam",), "float32", 1, 4)
-    Explanation(*choices, method)(single(run), *rest)
+    Explanation(*choices, method, allow_simulated=True)(single(run), *rest)
 
 
 def single(run: Run) -> Ensemble:

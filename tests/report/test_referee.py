@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from preflare.command import CONF
 from preflare.report.confounders import Difference
 from preflare.report.inventory import Row
+from preflare.report.metadata import Category, Prediction
 from preflare.report.referee import warnings
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
@@ -59,13 +60,34 @@ def test_sound_data_get_no_warning(line: Line) -> None:
         ({"dispersion": 0.26}, "wider than two steps of the grid (0.0485 Å) in PF_0"),
         ({"dispersion": 0.05}, "their native dispersions differ"),
         ({"exposures": (2.0, 8.0)}, "Exposure times change within 1: PF_0"),
+        (
+            {"settings": {"allowed": "M3.0 at 14:30 by the list"}},
+            "flare occurred while they lasted: PF_0 (M3.0 at 14:30 by",
+        ),
+        (
+            {"settings": {"earlier_flares": "M3.0 at 17:15", "other_flares": "M3.0 at 17:15"}},
+            "An earlier M or X flare reaches into the window of 1 PF observations, which then show no quiet before "
+            "one: PF_0 (M3.0 at 17:15)",
+        ),
+        ({"settings": {"other_flares": "M3.0 at 14:15"}}, "flares occurred while 1 PF lasted: PF_0 (M3.0 at 14:15)"),
+        ({"settings": {"flare_distance": 1067.2}}, "over 150 arcsec from its centre: PF_0 (1067 arcsec)"),
+        ({"settings": {"flare_distance": 90.0, "flare_inside": "no"}}, "PF_0 (90 arcsec)"),
+        ({"settings": {"flare_distance": "unknown"}}, "Where the flares of 1 PF observations were is unknown: PF_0"),
+        ({"settings": {"hours_to_next_flare": 2.5}}, "had an M or X flare within a day of their end: PF_0 (2.5 h)"),
+        ({"settings": {"c_flares": 0}}, "No flare list was asked about 3 observations: AR_1"),
+        (
+            {"settings": {"c_flares": 2}, "label": Label.AR},
+            "C flares began in the windows of 1 AR observations: PF_0 (2)",
+        ),
+        ({"settings": {"goes_coverage": 0.4}}, "X-rays cover less than 90% of 1 observations"),
         ({"settings": {"mu": 0.1}}, "1 lie near the limb (mu below 0.3): PF_0"),
     ],
 )
 def test_each_flaw_is_named(changes: dict, said: str, line: Line) -> None:
     found = warnings(data(**changes), [], {}, line)
     assert any(said in one for one in found), found
-    assert len(found) == (2 if changes.get("dispersion") == 0.26 or changes.get("window") == 1300 else 1)
+    twice = changes.get("dispersion") == 0.26 or changes.get("window") == 1300 or "label" in changes
+    assert len(found) == (2 if twice else 1)
 
 
 def test_labels(line: Line) -> None:
@@ -111,3 +133,13 @@ def test_metadata_that_differ_are_listed_with_what_chance_gives(line: Line) -> N
     differences += [Difference("same", "", 0.5, 0.5, (18, 19), 0.5, np.nan)]
     (said,) = warnings(data(), differences, {}, line)
     assert "mu (AUC 0.91, p = 0.0002). Of 20 quantities 1.0 would by chance" in said
+
+
+def test_metadata_that_tell_the_classes_apart(line: Line) -> None:
+    words = [Category("IAECFLAG", {"NO": 7}, {"YES": 6, "NO": 1}, 0.86, 0.004), Category("mode", {}, {}, 0.1, 0.9)]
+    known = Prediction(0.6, (0.2, 0.8), 0.81, (0.7, 0.9), 0.002, 20, 37, 30)
+    found = warnings(data(), [], {}, line, words, known)
+    assert len(found) == 2
+    assert found[0] == "IAECFLAG differs between the classes (p = 0.004): AR NO (7); PF YES (6), NO (1)."
+    assert "tell AR from PF in regions left out: TSS 0.60, AUC 0.81 (0.70 to 0.90), p = 0.002" in found[1]
+    assert warnings(data(), [], {}, line, words[1:], replace(known, p=0.3)) == []

@@ -9,7 +9,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from preflare.errors import Level2Error
-from preflare.sun.images import Film, field, find, slits
+from preflare.sun.images import Film, choose, field, find, slits
 from preflare.sun.observation import instant
 
 ID = "20140329_140938_3860258481"
@@ -154,3 +154,12 @@ def test_the_real_film_agrees_with_its_wcs(real_data: Path) -> None:
     np.testing.assert_allclose(film.pixels(0, sky), expected, atol=0.5)
     image = film.cut(0, (film.centre[0, 0] - 10, film.centre[0, 0] + 10, 270.0, 290.0))
     assert image.shape == (120, 120) and np.isfinite(image).mean() > 0.95
+
+
+def test_some_of_each_kind_are_chosen() -> None:
+    films = [Path(f"iris_l2_SJI_{number}.fits") for number in (1330, 1400, 2796, 2832)]
+    cubes = [Path(f"aia_l2_{number}.fits") for number in (131, 171, 1600)]
+    assert choose(films + cubes, 4) == films[:2] + cubes[:2]
+    assert choose(films + cubes[:1], 4) == films[:3] + cubes[:1]
+    assert choose(films[:1] + cubes, 4) == films[:1] + cubes
+    assert choose(films, 3) == films[:3] and choose([], 4) == []

@@ -1,10 +1,11 @@
+import json
 from dataclasses import asdict, replace
 
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from preflare.command import CONF
-from preflare.sun.recipe import flatten, recipe
+from preflare.sun.recipe import flatten, recipe, stored
 
 
 def test_flatten_names_what_it_finds() -> None:
@@ -30,3 +31,15 @@ def test_the_recipe_changes_with_every_choice() -> None:
         recipe(line, window, {"seed": 1}),
     ):
         assert len(set(other.items()) ^ set(plain.items())) in (1, 2)
+
+
+def test_a_line_comes_back_from_its_recipe() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose(overrides=["+line=mg_ii", "+window=paper"])
+    line, window = instantiate(config.line), instantiate(config.window)
+    rules = replace(line.rules, low_signal=40.0, core_ratio=(0.5, 3.0), peak_halfwidth=None)
+    made = replace(line, start=2795.0, points=480, cores={"k": 2796.4, "h": 2803.5}, rules=rules)
+    kept = json.loads(json.dumps(recipe(made, window), sort_keys=True))
+    assert stored(line, kept, made.wavelength) == made
+    assert list(stored(line, kept, made.wavelength).cores) == ["k", "h"], "their order is that of the ratio"
+    assert stored(line, {"seed": 1}, line.wavelength) == line

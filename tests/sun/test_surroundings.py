@@ -174,7 +174,11 @@ def test_an_ordinary_flare_needs_no_word(listed: Looked, caplog: pytest.LogCaptu
         OURS, "2014-03-29T17:20,C3.0,,,,,\n", "2014-03-29T15:00,C3.0,,,,,\n", "2014-03-30T09:00,X1.0,,,,,\n"
     )
     assert said(around, cut("PF"), caplog) == ""
-    assert around.describe(FIELD, cut("PF"))[0] == {"c_flares": 1}
+    assert around.describe(FIELD, cut("PF"))[0] == {
+        "c_flares": 1,
+        "flare_distance": pytest.approx(np.hypot(9, 14)),
+        "flare_inside": "yes",
+    }
 
 
 def test_several_flares_are_named(listed: Looked, caplog: pytest.LogCaptureFixture) -> None:
@@ -242,6 +246,25 @@ def test_an_ar_observation_with_a_flare_is_refused_unless_allowed(
     )
 
 
+def test_what_speaks_against_a_label_is_kept(listed: Looked, tmp_path: Path) -> None:
+    day = goes(tmp_path / "goes", 1.45e-4)
+    around = listed(OURS, allow=[f"AR_{ID}"], goes=day)
+    assert around.describe(FIELD, cut("AR"))[0]["allowed"] == (
+        "X1.0 at 2014-03-29T17:36:00.000 by the flare list, X1.0 by the GOES flux"
+    )
+    kept = listed("2014-03-29T17:36,X1.0,,,-560,280,\n", "2014-03-29T17:15,M3.0,,,,,\n").describe(FIELD, cut("PF"))[0]
+    assert kept["earlier_flares"] == kept["other_flares"] == "M3.0 at 2014-03-29T17:15:00.000"
+    assert (kept["flare_distance"], kept["flare_inside"]) == (1060.0, "no")
+    assert listed("2014-03-29T17:36,X1.0,,,,,\n").describe(FIELD, cut("PF"))[0]["flare_distance"] == "unknown"
+
+
+def test_another_flare_list_is_another_choice(listed: Looked, tmp_path: Path) -> None:
+    far = "2015-01-01T00:00,X1.0,,,0,0,\n"  # nothing of this observation's
+    one, same, other = (listed(*rows).choices(FIELD, Label.PF, {}) for rows in ((OURS,), (OURS, far), (OURS, BEFORE)))
+    assert one == same != other and set(one) == {"flares"}
+    assert look(tmp_path).choices(FIELD, Label.PF, {}) == {} == listed(OURS).choices(FIELD, Label.UNKNOWN, {})
+
+
 # X-rays.
 
 
@@ -257,7 +280,13 @@ def goes(folder: Path, peak: float, at: datetime = ONSET, satellite: int = 15) -
 
 def test_the_curve_covers_the_observation_and_what_is_beside_it(tmp_path: Path) -> None:
     settings, curve = look(tmp_path, goes=goes(tmp_path / "goes", 1.45e-4)).describe(FIELD, cut("PF"))
-    assert settings == {"goes_satellite": "GOES-15", "goes_factor": 0.7, "goes_checked": "yes"}
+    assert settings == {
+        "goes_satellite": "GOES-15",
+        "goes_factor": 0.7,
+        "goes_coverage": 1.0,
+        "goes_checked": "yes",
+        "goes_class": "X1.0",
+    }
     assert curve is not None and curve.time[0] == pytest.approx(-1800, abs=60)
     assert curve.time[-1] == pytest.approx((FIELD.end - START + timedelta(minutes=30)).total_seconds(), abs=60)
     assert curve.flux.max() == pytest.approx(0.7 * 1.45e-4)
@@ -327,7 +356,7 @@ def test_goes_missing_for_the_time(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert "the GOES files hold nothing of 2014-03-29T13:39:38.000 to 2014-03-29T18:24" in said(
         around, cut("PF"), caplog
     )
-    assert around.describe(FIELD, cut("PF")) == ({}, None)
+    assert around.describe(FIELD, cut("PF")) == ({"goes_coverage": 0.0}, None)
 
 
 @pytest.mark.parametrize(
