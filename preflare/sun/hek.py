@@ -115,8 +115,8 @@ def _ask(kind: str, begin: datetime, end: datetime, sources: Sequence[str]) -> l
         return [row for row in rows if row["frm_name"] in sources]
     except Exception as error:  # whatever a network, JSON and astropy's tables come up with
         raise FlareError(
-            f"HEK could not be asked for {iso(begin)} to {iso(end)} ({said(error)}). Check the network, or give a flare "
-            "list on disk by source.flares=FILE and leave source.resolve out."
+            f"HEK could not be asked for {iso(begin)} to {iso(end)} ({said(error)}). Check the network, or give a "
+            "flare list on disk by source.flares=FILE and leave source.resolve out."
         ) from error
 
 
