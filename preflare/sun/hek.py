@@ -16,6 +16,7 @@ import numpy as np
 from preflare.errors import FlareError
 from preflare.sun.flares import Flare, Region, merged, parse, parse_region, read, read_regions
 from preflare.sun.observation import iso
+from preflare.sun.transfer import said
 
 URL = "https://www.lmsal.com/hek/her?"
 # Who enters flares of GOES classes, and who regions by the number that NOAA gives them.
@@ -113,10 +114,9 @@ def _ask(kind: str, begin: datetime, end: datetime, sources: Sequence[str]) -> l
         rows = HEKClient(url=URL).search(time, a.hek.EventType(kind)).raw
         return [row for row in rows if row["frm_name"] in sources]
     except Exception as error:  # whatever a network, JSON and astropy's tables come up with
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise FlareError(
-            f"HEK could not be asked for {iso(begin)} to {iso(end)} ({reason}). Check the network, or give a flare "
-            "list on disk by source.flares=FILE and leave source.resolve out."
+            f"HEK could not be asked for {iso(begin)} to {iso(end)} ({said(error)}). Check the network, or give a "
+            "flare list on disk by source.flares=FILE and leave source.resolve out."
         ) from error
 
 

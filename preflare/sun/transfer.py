@@ -192,11 +192,11 @@ class Web:
                     break  # a name mistyped, no network: trying again would not help
         if not self._answered or _is_unreachable(reason):
             raise UnreachableError(
-                f"{urlsplit(url).netloc} cannot be reached ({_said(reason)}). Check the network and source.base, and "
+                f"{urlsplit(url).netloc} cannot be reached ({said(reason)}). Check the network and source.base, and "
                 "give the same command again: it goes on from where it stopped."
             ) from reason
         raise ArchiveError(
-            f"{url} did not come in {self.tries} attempts ({_said(reason)}). Check the network and give the same "
+            f"{url} did not come in {self.tries} attempts ({said(reason)}). Check the network and give the same "
             "command again: it goes on from where it broke off."
         ) from reason
 
@@ -226,8 +226,8 @@ def _described(answer: "http.client.HTTPResponse", remote: Remote) -> tuple[int 
     length = answer.headers.get("Content-Length", "")
     start: int | None = 0
     if answer.status == 206:
-        said = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
-        start, length = (int(said[1]), said[2]) if said else (None, "")
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+        start, length = (int(found[1]), found[2]) if found else (None, "")
     size = int(length) if length.isdecimal() else remote.size
     return start, Remote(size, _version(answer.headers) or remote.version)
 
@@ -243,7 +243,8 @@ def _is_unreachable(error: Exception) -> bool:
     return failed or isinstance(error, TimeoutError)
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
+    """What went wrong, in words of ours where the system's are numbers; its first line."""
     if isinstance(error, urllib.error.HTTPError):
         return f"{error.code} {error.reason}"
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -256,7 +257,7 @@ def _said(error: Exception) -> str:
     if isinstance(reason, ssl.SSLCertVerificationError):
         return f"its certificate is not valid: {reason.verify_message}"
     text = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
-    return (text or type(reason).__name__).rstrip(".")
+    return (text.strip().splitlines() or [type(reason).__name__])[0].rstrip(".")
 
 
 def _refuse_page(url: str, headers: Message) -> None:

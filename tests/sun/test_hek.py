@@ -104,7 +104,8 @@ def test_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         pass
     monkeypatch.setattr(hek, "URL", url)
     with pytest.raises(
-        FlareError, match="HEK could not be asked for 2014-03-29T14.*Check the network, or give a flare"
+        FlareError,
+        match=r"HEK could not be asked for 2014-03-29T14.* \(it refuses the connection\). Check the network, or give a",
     ):
         hek.flares(BEGIN, END, tmp_path)
     assert not list(tmp_path.iterdir())
