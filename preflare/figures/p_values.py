@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter
 
 from preflare.figures import style
 
-COLOURS = (style.RED, style.BLUE, "#009e73", "#cc79a7", style.GREY, "#e69f00")
+COLOURS = (style.RED, style.BLUE, style.GREEN, style.PINK, style.GREY, style.ORANGE)
 
 
 def draw(groups: Mapping[str, np.ndarray], level: float, note: str) -> Figure:
@@ -17,26 +17,27 @@ def draw(groups: Mapping[str, np.ndarray], level: float, note: str) -> Figure:
     groups: title -> p-values (n,), finite. level: marked on both axes. note: for the corner; "" for none.
     """
     with style.applied():
-        figure = Figure(figsize=(3.46, 3.9), layout="constrained")
+        figure = Figure(figsize=(style.COLUMN, 3.9), layout="constrained")
         axes = figure.subplots()
-        axes.plot([1e-4, 1], [1e-4, 1], color=style.INK, linewidth=0.8, label="chance")
-        axes.axvline(level, color=style.GREY, linewidth=0.6, linestyle=(0, (1, 2)))
-        axes.axhline(level, color=style.GREY, linewidth=0.6, linestyle=(0, (1, 2)))
+        axes.plot([1e-4, 1], [1e-4, 1], color=style.INK, linewidth=style.FINE, label="chance")
+        axes.axvline(level, color=style.GREY, linewidth=style.FINE, linestyle=(0, (1, 2)))
+        axes.axhline(level, color=style.GREY, linewidth=style.FINE, linestyle=(0, (1, 2)))
         for place, (title, values) in enumerate(groups.items()):
             ordered = np.sort(values)
             share = np.arange(1, len(ordered) + 1) / len(ordered)
             colour = COLOURS[place % len(COLOURS)]
-            axes.step(ordered, share, where="post", color=colour, linewidth=1.2, label=f"{title} ({len(ordered):,})")
+            axes.step(
+                ordered, share, where="post", color=colour, linewidth=style.LINE, label=f"{title} ({len(ordered):,})"
+            )
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(1e-3, 1)
         axes.set_ylim(1e-3, 1)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.set_xlabel("p", fontsize=8)
-        axes.set_ylabel("share of p-values as small", fontsize=8)
-        axes.tick_params(labelsize=8)
-        figure.legend(loc="outside lower center", ncols=2, fontsize=7)
+        axes.set_xlabel("p")
+        axes.set_ylabel("share of p-values as small")
+        figure.legend(loc="outside lower center", ncols=2)
         if note:
             style.note(figure, note)
     return figure

@@ -31,9 +31,11 @@ def test_a_row_shows_what_is_known() -> None:
 
 
 def test_other_images_are_beside_it() -> None:
-    places = np.zeros((2, 2))
-    view, aia = (View(title, np.ones((4, 5)), (0, 5, 0, 12)) for title in ("1400", "AIA 171"))
-    both = Collected("PF_1", None, 1.0, places, np.arange(2.0), view, [aia])
-    figure = draw([both, Collected("AR_1", None, 1.0, places, np.arange(2.0), view)], {}, "")
+    cells = np.array([[-0.5, -1.0], [-0.5, 1.0], [0.5, 1.0], [0.5, -1.0]]) + np.array([[[2.0, 3.0]], [[3.0, 5.0]]])
+    view, aia = (View(title, np.ones((4, 5)), (0, 5, 0, 12), (0, 2)) for title in ("1400", "AIA 171"))
+    both = Collected("PF_1", None, 1.0, cells, np.arange(2.0), view, [aia])
+    figure = draw([both, Collected("AR_1", None, 1.0, cells, np.arange(2.0), view)], {}, "")
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.images] == ["1400", "AIA 171", "1400"]
     assert [axes.axison for axes in figure.axes[:6]] == [False, True, True, False, True, False]
+    # Beside it the raster's places alone, which leave the image to be seen.
+    np.testing.assert_array_equal(figure.axes[2].collections[-1].get_offsets(), [[2, 3], [3, 5]])
