@@ -48,12 +48,14 @@ def test_features_are_what_they_are_called(module: ModuleType, line: Line) -> No
     assert found["pseudo-continuum"] == pytest.approx(np.full(500, 0.2), abs=0.04)
 
 
+@pytest.mark.slow
 def test_equals_cannot_be_told_apart(module: ModuleType, line: Line) -> None:
     one, other = (sample(module, line, seed) for seed in (1, 2))
     auc, _ = module.tell_apart(module.features(line, one), module.features(line, other), one.group, other.group)
     assert auc == pytest.approx(0.5, abs=0.08)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "named"), [({"width": 0.32}, "width"), ({"noise": 0.04}, "noise")])
 def test_what_differs_is_named(module: ModuleType, line: Line, change: dict, named: str) -> None:
     one, other = sample(module, line, 1), sample(module, line, 2, **change)
@@ -102,6 +104,7 @@ def test_a_raster_with_few_clean_spectra_is_refused(refused, tmp_path: Path) -> 
     )
 
 
+@pytest.mark.slow
 def test_the_yardstick_is_how_much_observations_differ_from_each_other(
     module: ModuleType, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def test_other_launchers_are_still_found() -> None:
     assert {"BasicLauncher", "SwarmLauncher", "JoblibLauncher"} <= names
 
 
+@pytest.mark.slow
 def test_a_sweep_is_the_same_with_hydras_own_launcher(
     verb: Callable[..., int], shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
