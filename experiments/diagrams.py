@@ -258,7 +258,7 @@ def _maps(network: nn.Module, spectrum: Tensor, plain: np.ndarray, told: str, wh
             {**line.cores, **line.features},
             note,
         ),
-        ("5", "A.2"),
+        ("5",),
     )
 
 
@@ -279,6 +279,7 @@ def _scheme(network: nn.Module, spectrum: Tensor, told: str, who: str, note: str
             QUANTITIES[LOG_ODDS].title,
             note,
         ),
+        ("A.2",),
     )
 
 
@@ -292,6 +293,7 @@ def _learning(one: Run, who: str, note: str) -> Plot:
         f"The learning curve of {who} (Fig. 2). The {side} loss is lowest after epoch {best} ({choosing[best]:.3f}, "
         f"from 0), the mean of both after epoch {mean}; at the end it is {choosing[-1]:.3f}.",
         learning_curve_figure.draw(train, choosing, best, mean, side, note=note),
+        ("2",),
     )
 
 
@@ -307,6 +309,7 @@ def _convolution(spectrum: Tensor, told: str, line: Line, note: str) -> Plot:
         f"rises towards red, most ({found.answer[found.place]:.2f}) at the points in blue; the ReLU drops what falls. "
         "A network learns its kernels, and how far they step.",
         convolution_figure.draw(found.points, KERNEL, found.answer, found.kept, found.place, note),
+        ("4",),
     )
 
 

@@ -61,7 +61,11 @@ def cover(
     axes.locator_params(axis="x", nbins=4)
     if view is None and len(cells):
         (left, bottom), (right, top) = cells.reshape(-1, 2).min(axis=0), cells.reshape(-1, 2).max(axis=0)
-        axes.set(xlim=(left, right), ylim=(bottom, top))
+        # A file may say that all pixels are at one place; then there is nothing to end with.
+        if left < right:
+            axes.set_xlim(left, right)
+        if bottom < top:
+            axes.set_ylim(bottom, top)
     elif view is not None:
         axes.set(xlim=view.extent[:2], ylim=view.extent[2:])
     return shown

@@ -108,7 +108,7 @@ FIGURES = {
     "1": Shown("how observations were collected"),
     "2": Shown("learning curves of one network of the swarm", ("overtraining",)),
     "3": Shown("the ConvNet"),
-    "4": Shown("an example of a convolution", missing="not redone: any textbook has it"),
+    "4": Shown("an example of a convolution"),
     "5": Shown("what each channel answers to a spectrum"),
     "6": Shown("maps of a planted artefact while a network trains", ("artifact_training", "artifact_maps")),
     "7": Shown("maps of two trained networks", ("artifact_symmetry", "artifact_residue")),

@@ -22,3 +22,8 @@ def test_pixels_are_where_values_are() -> None:
     bare = places.draw(where, {"score": np.full(5, np.nan)}, None, "").axes[0]
     assert not bare.images and bare.patch.get_hatch()
     assert (*bare.get_xlim(), *bare.get_ylim()) == (-0.5, 4.5, -1, 9)
+
+
+def test_pixels_at_one_place_are_drawn_all_the_same() -> None:
+    figure = places.draw(np.zeros((3, 4, 2)), {"score": np.array([0.1, 0.2, 0.4])}, None, "")
+    assert len(figure.axes[0].collections[0].get_paths()) == 3
