@@ -66,6 +66,7 @@ class Recording:
         self._emitted = self.native * (1 - self.look.zero_point / LIGHT)
         self._background = photosphere(source.atom, self._emitted, source.detector.resolution)
         self._taps = Taps.between(self.native, line.wavelength)
+        self._reduction = Reduction(self._taps, line)
         # Of one instant: (step,) and (slit,), arcsec from the field's centre.
         plan = self.schedule
         self.across = (np.arange(plan.steps) - (plan.steps - 1) / 2) * ARCSEC_PER_STEP
@@ -162,7 +163,7 @@ class Recording:
         truth["quiet"] = (self.scene.is_quiet(x, y, time) & (kind == 0)).astype(np.uint8)
         truth["footpoint"] = self._from_footpoint(x, y)
         counts, seconds = self._record(exposures, pure.reshape(len(exposures), -1, len(self.native)))
-        spectra, intensity, quality = Reduction(self._taps, self._line)(self._taps.needed(counts), seconds)
+        spectra, intensity, quality = self._reduction(self._taps.needed(counts), seconds)
         position = np.stack([x, y], axis=-1).reshape(*intensity.shape, 2) + self.centre
         quality |= off_limb(position, SOLAR_RADIUS)
         arrays = {"spectra": spectra, "intensity": intensity, "exposure": seconds, "quality": quality}
