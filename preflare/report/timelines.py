@@ -95,19 +95,25 @@ def difference(trends: Sequence[Trend], labels: Sequence[Label], seed: int = 0) 
 
     Observations without a trend are left out.
     """
-    there = [(one.tau, label is Label.PF) for one, label in zip(trends, labels, strict=True) if np.isfinite(one.tau)]
-    tau, flaring = np.array([value for value, _ in there]), np.array([pf for _, pf in there], dtype=bool)
-    if flaring.all() or not flaring.any():
-        return np.nan, np.nan
+    tau = np.array([one.tau for one in trends], dtype=float)
+    observed, chance = _gaps(tau, np.array([label is Label.PF for label in labels], dtype=bool), seed)
+    # Sums in another order differ in their last digits.
+    return observed, p_value(observed - 1e-12, chance) if len(chance) else np.nan
+
+
+def _gaps(values: np.ndarray, group: np.ndarray, seed: int) -> tuple[float, np.ndarray]:
+    """The mean of values (n,) of a group less that of the others, and the same with the group dealt out anew, so many
+    times; without those that are not finite. NaN and none without both groups."""
+    there = np.isfinite(values)
+    values, group = values[there], group[there]
+    if group.all() or not group.any():
+        return np.nan, np.empty(0)
     stream = np.random.default_rng(seed)
 
     def gap(which: np.ndarray) -> float:
-        return float(tau[which].mean() - tau[~which].mean())
+        return float(values[which].mean() - values[~which].mean())
 
-    observed = gap(flaring)
-    chance = np.array([gap(stream.permutation(flaring)) for _ in range(PERMUTATIONS)])
-    # Sums in another order differ in their last digits.
-    return observed, p_value(observed - 1e-12, chance)
+    return gap(group), np.array([gap(stream.permutation(group)) for _ in range(PERMUTATIONS)])
 
 
 def rising(trends: Sequence[Trend], level: float = CHANCE) -> np.ndarray:
@@ -176,19 +182,8 @@ def apart(one: Sequence[bool] | np.ndarray, group: np.ndarray) -> float:
 def shifted(values: np.ndarray, group: np.ndarray, seed: int = 0) -> tuple[float, float]:
     """By how much the mean of values (n,) of a group differs from that of the others, and the two-sided p of that by
     permutation; those that are not finite are left out, and both are NaN without both."""
-    there = np.isfinite(values)
-    values, group = values[there], group[there]
-    if group.all() or not group.any():
-        return np.nan, np.nan
-    stream = np.random.default_rng(seed)
-
-    def gap(which: np.ndarray) -> float:
-        return float(values[which].mean() - values[~which].mean())
-
-    observed = gap(group)
-    chance = np.abs([gap(stream.permutation(group)) for _ in range(PERMUTATIONS)])
-    # Sums in another order differ in their last digits.
-    return observed, p_value(abs(observed) - 1e-12, chance)
+    observed, chance = _gaps(values, group, seed)
+    return observed, p_value(abs(observed) - 1e-12, np.abs(chance)) if len(chance) else np.nan
 
 
 def alike(some: Sequence[Timeline], others: Sequence[Timeline]) -> bool:
