@@ -8,7 +8,6 @@ An infinite count is a saturated pixel: ``iris_prep`` writes it so, while int16 
 """
 
 import math
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from preflare.errors import Level2Error
 from preflare.sun.anomaly import hit_rate
@@ -25,7 +22,7 @@ from preflare.sun.line import Line
 from preflare.sun.observation import instant
 from preflare.sun.quality import Quality
 from preflare.sun.reduction import Reduction, Taps
-from preflare.sun.stored import Image
+from preflare.sun.stored import Cards, Image, Unit, units
 
 RASTER, SIT_AND_STARE = "raster", "sit-and-stare"
 # What the primary header of a simulated file says.
@@ -96,13 +93,15 @@ class Raster:
         Raises Level2Error if the file is not a level-2 raster, is cut short, or does not cover the line.
         """
         name = name or path.name
-        with _open(path, name) as hdus:
-            primary = hdus[0].header
+        with _reading(path, name):
+            parts = units(path)
+            _check_length(parts, path, name)
+            primary = parts[0].header
             start, obsid = _identity(primary, name)
-            hdu, wavelength = _window(hdus, line, name)
-            image, header = Image.of(hdus[hdu]), hdus[hdu].header
-            table = _exposures(hdus, header["NAXIS3"], line.detector, name)
-            position = _position(header, table)
+            window, wavelength = _window(parts, line, name)
+            image = Image.of(window)
+            table = _exposures(parts, path, image.shape[0], line.detector, name)
+            position = _position(window.header, table)
         return cls(
             name=name,
             start=start,
@@ -141,21 +140,11 @@ class Raster:
                         quality[number] |= Quality.SAA.value
         return spectra, intensity, quality
 
-    def counts(self, path: Path, exposure: int) -> np.ndarray:
-        """Native counts (slit, native) in DN of one exposure."""
+    def counts(self, path: Path, exposure: int, pixels: slice) -> np.ndarray:
+        """Counts (slit, native) in DN of one exposure, of native only ``pixels``."""
+        slit = self.position.shape[1]
         with _reading(path, self.name), path.open("rb") as file:
-            found: np.ndarray = self.image.read(file, exposure, exposure + 1)[0]
-        return found
-
-
-@contextmanager
-def _open(path: Path, name: str) -> Iterator[fits.HDUList]:
-    with warnings.catch_warnings():
-        # Astropy warns of truncation and goes on; we look for ourselves and stop.
-        warnings.simplefilter("ignore", AstropyWarning)
-        with _reading(path, name), fits.open(path, mode="readonly", memmap=False) as hdus:
-            _check_length(hdus, path, name)
-            yield hdus
+            return self.image.rows(file, exposure * slit, (exposure + 1) * slit, pixels)
 
 
 @contextmanager
@@ -165,23 +154,21 @@ def _reading(path: Path, name: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise Level2Error(f"There is no file {path}.") from None
-    except (OSError, EOFError, KeyError, fits.VerifyError) as error:
+    except (OSError, KeyError, ValueError) as error:
         reason = (str(error).strip("' \"\n") or type(error).__name__).splitlines()[0].rstrip(".")
         raise Level2Error(f"{name} cannot be read as a level-2 FITS file ({reason}). Download it again.") from error
 
 
-def _check_length(hdus: fits.HDUList, path: Path, name: str) -> None:
+def _check_length(parts: list[Unit], path: Path, name: str) -> None:
     size = path.stat().st_size
-    for number in range(len(hdus)):
-        info = hdus[number].fileinfo()
-        if info["datLoc"] + info["datSpan"] > size:
+    for number, part in enumerate(parts):
+        if part.end > size:
             raise Level2Error(
-                f"{name} is cut short: it has {size} bytes, its HDU {number} ends at "
-                f"{info['datLoc'] + info['datSpan']}. Download it again."
+                f"{name} is cut short: it has {size} bytes, its HDU {number} ends at {part.end}. Download it again."
             )
 
 
-def _identity(primary: fits.Header, name: str) -> tuple[datetime, str]:
+def _identity(primary: Cards, name: str) -> tuple[datetime, str]:
     telescope, instrument = (str(primary.get(key, "")).strip() for key in ("TELESCOP", "INSTRUME"))
     if telescope != "IRIS":
         raise Level2Error(
@@ -195,7 +182,7 @@ def _identity(primary: fits.Header, name: str) -> tuple[datetime, str]:
             "Download the level-2 file."
         )
     try:
-        return instant(str(primary["STARTOBS"]).strip()), f"{int(primary['OBSID']):010d}"
+        return instant(str(primary["STARTOBS"]).strip()), f"{int(str(primary['OBSID'])):010d}"
     except (KeyError, ValueError) as error:
         raise Level2Error(
             f"{name} does not say which observation it belongs to: STARTOBS is {primary.get('STARTOBS')!r} and "
@@ -203,37 +190,36 @@ def _identity(primary: fits.Header, name: str) -> tuple[datetime, str]:
         ) from error
 
 
-def _mode(primary: fits.Header, name: str) -> str:
-    positions, step = primary.get("NRASTERP"), primary.get("STEPS_AV")
-    if positions is None and step is None:
+def _mode(primary: Cards, name: str) -> str:
+    if primary.get("NRASTERP") is None and primary.get("STEPS_AV") is None:
         raise Level2Error(f"{name} has neither NRASTERP nor STEPS_AV, so it may be a raster or a sit-and-stare.")
-    still = positions == 1 or (step is not None and abs(step) < STANDING_STILL)
+    still = primary.get("NRASTERP") == 1 or abs(primary.number("STEPS_AV", math.inf)) < STANDING_STILL
     return SIT_AND_STARE if still else RASTER
 
 
-def _window(hdus: fits.HDUList, line: Line, name: str) -> tuple[int, np.ndarray]:
-    """Number and wavelength axis of the image that covers the line."""
-    primary = hdus[0].header
+def _window(parts: list[Unit], line: Line, name: str) -> tuple[Unit, np.ndarray]:
+    """The image that covers the line, and its wavelength axis."""
+    primary = parts[0].header
     windows = [int(key[5:]) for key in primary if key.startswith("TWMIN") and key[5:].isdecimal()]
-    if max(windows, default=0) >= len(hdus):
+    if max(windows, default=0) >= len(parts):
         raise Level2Error(f"{name} is cut short: it has no HDU {max(windows)}, which it announces. Download it again.")
     found = []
     for number in windows:
         if not str(primary.get(f"TDET{number}", "")).startswith(line.detector):
             continue
-        header = hdus[number].header
-        if header["NAXIS"] != 3 or header["NAXIS1"] < 2:
+        header, shape = parts[number].header, parts[number].shape
+        if len(shape) != 3 or shape[2] < 2:
             continue
-        axis = header["CRVAL1"] + header["CDELT1"] * header.get("PC1_1", 1.0) * (
-            np.arange(header["NAXIS1"]) + 1 - header["CRPIX1"]
-        )
+        step = header.number("CDELT1") * header.number("PC1_1", 1.0)
+        axis = header.number("CRVAL1") + step * (np.arange(shape[2]) + 1 - header.number("CRPIX1"))
         if axis.min() <= line.start and line.stop <= axis.max():
-            return number, axis
+            return parts[number], axis
         text = f"{axis.min():.2f} to {axis.max():.2f}"
-        if primary[f"TWMIN{number}"] <= line.start and line.stop <= primary[f"TWMAX{number}"]:
+        low, high = (primary.number(f"{key}{number}") for key in ("TWMIN", "TWMAX"))
+        if low <= line.start and line.stop <= high:
             text += (
-                f" (the file's TWMIN{number} and TWMAX{number} say {primary[f'TWMIN{number}']:.2f} to "
-                f"{primary[f'TWMAX{number}']:.2f}, but its axis does not reach that far)"
+                f" (the file's TWMIN{number} and TWMAX{number} say {low:.2f} to {high:.2f}, but its axis does not "
+                "reach that far)"
             )
         found.append(text)
     raise Level2Error(
@@ -242,41 +228,42 @@ def _window(hdus: fits.HDUList, line: Line, name: str) -> tuple[int, np.ndarray]
     )
 
 
-def _exposures(hdus: fits.HDUList, count: int, detector: str, name: str) -> dict[str, np.ndarray]:
+def _exposures(parts: list[Unit], path: Path, count: int, detector: str, name: str) -> dict[str, np.ndarray]:
     """The columns we need of the table of exposures, (exposure,) float64 each; the exposure time as EXPOSURE."""
     columns = ("TIME", f"EXPTIME{detector[0]}", "XCENIX", "YCENIX", "PC2_2IX", "PC3_2IX")
-    table = next((hdu for hdu in hdus[1:] if all(key in hdu.header for key in columns)), None)
+    table = next((part for part in parts[1:] if all(key in part.header for key in columns)), None)
     if table is None:
         raise Level2Error(
             f"{name} has no table of exposures (an HDU whose header names {', '.join(columns)}): it is cut short or "
             "not a level-2 raster. Download it again."
         )
-    data = table.data
+    data = table.values(path)
     if data.ndim != 2 or len(data) != count:
         raise Level2Error(f"{name} has a table of exposures of shape {data.shape}, expected {count} rows.")
-    values = {key: data[:, int(table.header[key])].astype(np.float64) for key in columns}
+    values = {key: data[:, int(table.header.number(key))].astype(np.float64) for key in columns}
     values["EXPOSURE"] = values.pop(columns[1])
     if not np.isfinite(values["TIME"]).all():
         raise Level2Error(f"{name} has exposures without a time (TIME is not finite). Download it again.")
     return values
 
 
-def _position(header: fits.Header, table: dict[str, np.ndarray]) -> np.ndarray:
+def _position(header: Cards, table: dict[str, np.ndarray]) -> np.ndarray:
     """(exposure, slit, 2) float32 arcsec: each exposure's own pointing, and along the slit by its own roll.
 
     The same as the window's WCS, but where that has one pointing and roll for a whole raster, the table has one
     for each exposure. PC2_2 is the cosine of the roll in any file; PC3_2 holds its sine for one step and pixel
     size only (in a sit-and-stare, and in a resampled file, not those of the header), so that it gives the sign.
     """
-    along = header["CDELT2"] * (np.arange(header["NAXIS2"]) + 1 - header["CRPIX2"])
+    pixels = np.arange(int(header.number("NAXIS2")))
+    along = header.number("CDELT2") * (pixels + 1 - header.number("CRPIX2"))
     cosine = np.clip(table["PC2_2IX"], -1, 1)[:, None]
-    sine = np.sqrt(1 - cosine**2) * np.sign((header["CDELT3"] or 1.0) * table["PC3_2IX"])[:, None]
+    sine = np.sqrt(1 - cosine**2) * np.sign((header.number("CDELT3") or 1.0) * table["PC3_2IX"])[:, None]
     x = table["XCENIX"][:, None] + sine * along
     y = table["YCENIX"][:, None] + cosine * along
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
-def _settings(primary: fits.Header) -> dict[str, float | int | str]:
+def _settings(primary: Cards) -> dict[str, float | int | str]:
     settings: dict[str, float | int | str] = {}
     for key in KEYWORDS:
         value = primary.get(key)

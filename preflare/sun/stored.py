@@ -1,17 +1,130 @@
-"""Images as FITS files store them, read a few exposures at a time.
+"""Headers and images as FITS files store them; images are read a few exposures at a time.
 
-Astropy reads parts of an image too, but slowly: it looks up its settings for every part.
+Astropy reads both, too, but slowly: it looks up its settings for every part of a file and every value of a header.
 """
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import numba
 import numpy as np
-from astropy.io import fits
 
 # BITPIX -> what an image's numbers are on disk.
 STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+BLOCK, CARD = 2880, 80  # bytes
+TEXT = re.compile(r"'((?:[^']|'')*)'")
+
+
+class Cards(Mapping[str, bool | int | float | str | None]):
+    """Keywords and values of a header, a value read when it is asked for; None where the header leaves it open.
+
+    Of a keyword that is there twice the first counts. Raises ValueError for a value that FITS does not know.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._values: dict[str, str] = {}
+        last = None
+        for at in range(0, len(text), CARD):
+            keyword = text[at : at + 8]
+            if text[at + 8 : at + 10] == "= ":
+                last = keyword.rstrip()
+                if last in self._values:
+                    last = None
+                else:
+                    self._values[last] = text[at + 10 : at + CARD]
+            elif keyword == "CONTINUE" and last is not None:
+                self._values[last] += text[at + 8 : at + CARD]
+            else:
+                last = None
+
+    def __getitem__(self, keyword: str) -> bool | int | float | str | None:
+        stored = self._values[keyword].strip()
+        if stored.startswith("'"):
+            # A long text goes on in further cards, each part but the last with an ampersand at its end.
+            parts = [part.replace("''", "'").rstrip() for part in TEXT.findall(stored)]
+            return "".join([part.removesuffix("&") for part in parts[:-1]] + parts[-1:])
+        stored = stored.split("/", 1)[0].rstrip()
+        if stored in ("T", "F", ""):
+            return {"T": True, "F": False, "": None}[stored]
+        try:
+            return int(stored)
+        except ValueError:
+            return float(stored.replace("D", "E"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def number(self, keyword: str, default: float | None = None) -> float:
+        """What the header has there. Raises KeyError if that is no number, and there is no default for nothing."""
+        value = self.get(keyword)
+        value = default if value is None else value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+        raise KeyError(f"{keyword} is {value!r} in its header, expected a number")
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """A header, and where the data that it announces lie in their file: bytes before them and up to the next header.
+
+    shape: of the data, slowest axis first.
+    """
+
+    header: Cards
+    shape: tuple[int, ...]
+    offset: int
+    end: int
+
+    def values(self, path: Path) -> np.ndarray:
+        """The data as they are stored, whole. Raises OSError if the file is too short."""
+        found = np.fromfile(
+            path, STORED[int(self.header.number("BITPIX"))], int(np.prod(self.shape)), offset=self.offset
+        )
+        return found.reshape(self.shape)
+
+
+def units(path: Path) -> list[Unit]:
+    """The units of a FITS file, one after another; their data need not be there.
+
+    Raises OSError or KeyError if that is no FITS file.
+    """
+    found: list[Unit] = []
+    with path.open("rb") as file:
+        while text := _header(file):
+            if not found and not text.startswith("SIMPLE  ="):
+                raise OSError("it does not begin as a FITS file does")
+            found.append(_unit(Cards(text), file.tell()))
+            file.seek(found[-1].end)
+    if not found:
+        raise OSError("it is empty")
+    return found
+
+
+def _header(file: BinaryIO) -> str:
+    """The next header's cards, "" at the end of the file."""
+    text = ""
+    while block := file.read(BLOCK).decode("latin-1"):
+        text += block
+        if len(block) < BLOCK:
+            raise OSError("a header ends before it says so")
+        if any(block[at : at + CARD].rstrip() == "END" for at in range(0, BLOCK, CARD)):
+            return text
+    if text:
+        raise OSError("a header ends before it says so")
+    return text
+
+
+def _unit(header: Cards, offset: int) -> Unit:
+    shape = tuple(int(header.number(f"NAXIS{axis}")) for axis in range(int(header.number("NAXIS")), 0, -1))
+    count = int(header.number("PCOUNT", 0)) + (int(np.prod(shape)) if shape else 0)
+    size = abs(int(header.number("BITPIX"))) // 8 * int(header.number("GCOUNT", 1)) * count
+    return Unit(header, shape, offset, offset + -(-size // BLOCK) * BLOCK)
 
 
 @dataclass(frozen=True)
@@ -30,16 +143,18 @@ class Image:
     blank: int | None
 
     @classmethod
-    def of(cls, hdu: fits.ImageHDU) -> "Image":
-        """As the image's header says; its data are not touched."""
-        header = hdu.header
+    def of(cls, unit: Unit) -> "Image":
+        """As the image's header says; its data are not touched. Raises ValueError if it has not three axes."""
+        header = unit.header
+        exposure, slit, native = unit.shape
+        bits, blank = int(header.number("BITPIX")), header.get("BLANK")
         return cls(
-            offset=hdu.fileinfo()["datLoc"],
-            dtype=STORED[header["BITPIX"]],
-            shape=hdu.shape,
-            scale=float(header.get("BSCALE", 1)),
-            zero=float(header.get("BZERO", 0)),
-            blank=header.get("BLANK") if header["BITPIX"] > 0 else None,
+            offset=unit.offset,
+            dtype=STORED[bits],
+            shape=(exposure, slit, native),
+            scale=float(header.number("BSCALE", 1)),
+            zero=float(header.number("BZERO", 0)),
+            blank=blank if bits > 0 and isinstance(blank, int) else None,
         )
 
     def read(self, file: BinaryIO, first: int, last: int) -> np.ndarray:

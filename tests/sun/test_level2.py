@@ -314,4 +314,4 @@ def test_exposures_full_of_hits_are_flagged(tmp_path: Path, line: Line) -> None:
     quality = raster.read(path, replace(line, rules=replace(line.rules, saa_hits=1000.0)), slice(None))[2]
     np.testing.assert_array_equal((quality & Quality.SAA != 0).all(axis=1), [False, True, False])
     assert not (raster.read(path, line, slice(None))[2] & Quality.SAA).any()
-    np.testing.assert_allclose(raster.counts(path, 1), counts[1].astype(np.float32))
+    np.testing.assert_allclose(raster.counts(path, 1, slice(2, 9)), counts[1, :, 2:9].astype(np.float32))

@@ -1,4 +1,4 @@
-"""Reading stored images: astropy's own numbers, whatever the type on disk."""
+"""Reading stored headers and images: astropy's own values and numbers, whatever the type on disk."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from preflare.sun.stored import Image
+from preflare.sun.stored import Cards, Image, units
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,7 @@ def test_the_numbers_are_astropys(kind: str, scaling: dict, tmp_path: Path) -> N
     path = tmp_path / "image.fits"
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
 
-    with fits.open(path) as hdus:
-        image = Image.of(hdus[1])
+    image = Image.of(units(path)[1])
     with path.open("rb") as file:
         found = image.read(file, 1, 4)
     expected = fits.getdata(path, 1)[1:4].astype(np.float32)
@@ -42,8 +41,83 @@ def test_the_numbers_are_astropys(kind: str, scaling: dict, tmp_path: Path) -> N
 def test_a_file_that_shrank_is_said(tmp_path: Path) -> None:
     path = tmp_path / "image.fits"
     fits.HDUList([fits.PrimaryHDU(np.zeros((5, 30, 40), np.float32))]).writeto(path)
-    with fits.open(path) as hdus:
-        image = Image.of(hdus[0])
+    (unit,) = units(path)
+    image = Image.of(unit)
     path.write_bytes(path.read_bytes()[:20_000])
     with path.open("rb") as file, pytest.raises(OSError, match="become shorter"):
         image.read(file, 0, 5)
+
+
+def astropys(value: object) -> object:
+    """As ``Cards`` has it."""
+    return None if isinstance(value, fits.card.Undefined) else value
+
+
+@pytest.mark.parametrize(
+    "keyword", ["TRUE", "FALSE", "WHOLE", "MINUS", "REAL", "SMALL", "OPEN", "TEXT", "EMPTY", "LONG"]
+)
+def test_a_headers_values_are_astropys(keyword: str, tmp_path: Path) -> None:
+    header = fits.Header()
+    for name, value in {
+        "TRUE": (True, "a comment"),
+        "FALSE": False,
+        "WHOLE": 4,
+        "MINUS": -17,
+        "REAL": (2796.352, "Angstrom / vacuum"),
+        "SMALL": -1.5e-30,
+        "OPEN": None,
+        "TEXT": ("it's 1/2 of a ''quote'' = & ", "not / this"),
+        "EMPTY": "",
+        "LONG": "a large, coarse raster, it's of 8 steps; " * 5,
+    }.items():
+        header[name] = value
+    header["HISTORY"] = "HISTORY = 3"
+    fits.PrimaryHDU(header=header).writeto(tmp_path / "file.fits")
+    (unit,) = units(tmp_path / "file.fits")
+    expected = astropys(fits.getheader(tmp_path / "file.fits")[keyword])
+    assert unit.header[keyword] == expected and type(unit.header[keyword]) is type(expected)
+
+
+def test_of_a_keyword_that_is_there_twice_the_first_counts() -> None:
+    cards = Cards(
+        "".join(card.ljust(80) for card in ("A       =                    1", "A       =                    2"))
+    )
+    assert dict(cards) == {"A": 1}
+
+
+def test_fortran_writes_a_d() -> None:
+    assert Cards("A       =              1.25D-3".ljust(80))["A"] == 1.25e-3
+
+
+@pytest.mark.parametrize("stored", ["'text'", "T/F", "(1, 2)"])
+def test_what_is_no_number_is_said(stored: str) -> None:
+    with pytest.raises((KeyError, ValueError), match="expected a number|could not convert"):
+        Cards(f"A       = {stored}".ljust(80)).number("A")
+
+
+@pytest.mark.real_data
+def test_the_headers_of_real_files_are_astropys(real_data: Path) -> None:
+    paths = sorted(real_data.glob("*/*.fits"))
+    assert paths
+    for path in paths:
+        with fits.open(path) as hdus:
+            found = units(path)
+            assert len(found) == len(hdus)
+            for unit, hdu in zip(found, hdus, strict=True):
+                info = hdu.fileinfo()
+                assert (unit.offset, unit.end) == (info["datLoc"], info["datLoc"] + info["datSpan"])
+                keywords = set(unit.header) - {"HISTORY", "COMMENT", ""}
+                assert len(keywords) > 5
+                for keyword in keywords:
+                    assert unit.header[keyword] == astropys(hdu.header[keyword]), (path.name, keyword)
+
+
+@pytest.mark.parametrize("size", [0, 5, 2879, 2881, 5000])
+def test_what_is_no_fits_file(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "file.fits"
+    path.write_bytes((b"SIMPLE  =                    T".ljust(80) + b" " * 5000)[:size])
+    with pytest.raises(OSError, match="before it says so|it is empty"):
+        units(path)
+    path.write_bytes(b"<html>" * 480 + b"END".ljust(2880))
+    with pytest.raises(OSError, match="does not begin as a FITS file does"):
+        units(path)
