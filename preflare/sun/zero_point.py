@@ -31,15 +31,13 @@ def measure(axis: np.ndarray, profile: np.ndarray, wavelength: float, halfwidth:
         return None
     y = y / y.mean()
     # Height, level and slope follow from centre and width: the best of a grid of those two is where the fit begins.
-    grid = [
-        (centre, width)
-        for centre in np.linspace(-0.7, 0.7, 15) * halfwidth
-        for width in np.array([0.15, 0.25, 0.4]) * halfwidth
-    ]
-    parts = [np.linalg.lstsq(_shapes(x, *pair), y, rcond=None) for pair in grid]
-    misfits = [float(((_shapes(x, *pair) @ part[0] - y) ** 2).sum()) for pair, part in zip(grid, parts, strict=True)]
-    best = int(np.argmin(misfits))
-    start = (*grid[best], *parts[best][0])
+    centres, widths = (
+        halfwidth * part.reshape(-1, 1) for part in np.meshgrid(np.linspace(-0.7, 0.7, 15), [0.15, 0.25, 0.4])
+    )
+    shapes = _shapes(x, centres, widths)
+    parts = np.linalg.pinv(shapes) @ y
+    best = int((((shapes @ parts[..., None])[..., 0] - y) ** 2).sum(axis=1).argmin())
+    start = (centres[best, 0], widths[best, 0], *parts[best])
     low = (-halfwidth, np.ptp(x) / len(x) / 2, -np.inf, -np.inf, -np.inf)
     high = (halfwidth, halfwidth, np.inf, np.inf, np.inf)
     try:
@@ -54,8 +52,10 @@ def measure(axis: np.ndarray, profile: np.ndarray, wavelength: float, halfwidth:
     return float(LIGHT * centre / wavelength)
 
 
-def _shapes(x: np.ndarray, centre: float, width: float) -> np.ndarray:
-    return np.stack([np.exp(-(((x - centre) / width) ** 2) / 2), np.ones_like(x), x], axis=-1)
+def _shapes(x: np.ndarray, centre: float | np.ndarray, width: float | np.ndarray) -> np.ndarray:
+    """What height, level and slope multiply, (..., x, 3)."""
+    gauss = np.exp(-(((x - centre) / width) ** 2) / 2)
+    return np.stack(np.broadcast_arrays(gauss, 1.0, x), axis=-1)
 
 
 def _profile(x: np.ndarray, centre: float, width: float, height: float, level: float, slope: float) -> np.ndarray:
@@ -63,15 +63,24 @@ def _profile(x: np.ndarray, centre: float, width: float, height: float, level: f
     return found
 
 
-def profile(raster: Raster, path: Path, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of the counts and number of good pixels, (native,) each, over the slit in a few exposures of a raster."""
+def profile(
+    raster: Raster, path: Path, rules: Rules, wavelength: float, halfwidth: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of the counts and number of good pixels, (native,) each, over the slit in a few exposures of a raster.
+
+    Both are zero farther than ``halfwidth`` from ``wavelength``, in Å.
+    """
     total, count = np.zeros(len(raster.wavelength)), np.zeros(len(raster.wavelength))
+    inside = np.flatnonzero(np.abs(raster.wavelength - wavelength) <= halfwidth)
     taken = np.flatnonzero(raster.exposure > 0)
+    if not len(inside):
+        return total, count
+    near = slice(int(inside[0]), int(inside[-1]) + 1)
     for row in taken[:: max(1, len(taken) // EXPOSURES)][:EXPOSURES]:
-        counts = raster.counts(path, int(row)).astype(np.float64)
+        counts = raster.counts(path, int(row), near).astype(np.float64)
         good = (counts >= rules.null) & (counts < rules.saturation)
-        total += np.where(good, counts, 0.0).sum(axis=0)
-        count += good.sum(axis=0)
+        total[near] += np.where(good, counts, 0.0).sum(axis=0)
+        count[near] += good.sum(axis=0)
     return total, count
 
 

@@ -73,9 +73,14 @@ def test_the_profile_is_the_mean_of_good_pixels(tmp_path: Path) -> None:
     good[(good < -100) | (good > 16183)] = np.nan
     expected = np.full(good.shape[2], np.nan)
     expected[~np.isnan(good).all(axis=(0, 1))] = np.nanmean(good[..., ~np.isnan(good).all(axis=(0, 1))], axis=(0, 1))
-    found = mean([profile(raster, path, line.rules)] * 2)
+    expected[:40], expected[106:] = np.nan, np.nan
+    first, last = raster.wavelength[[40, 105]]
+    place = float(first + last) / 2, float(last - first) / 2 + 1e-6
+    found = mean([profile(raster, path, line.rules, *place)] * 2)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-    assert np.isnan(found[100])
+    assert np.isnan(found[100]) and np.isfinite(found[40:100]).all()
+    nowhere = profile(raster, path, line.rules, 1334.5, 0.2)
+    assert not np.any(nowhere)
 
 
 @pytest.mark.real_data
@@ -84,5 +89,5 @@ def test_the_real_raster_is_where_its_calibration_puts_it(real_data: Path) -> No
     line = instantiate(OmegaConf.load(CONF / "line" / "mg_ii.yaml"))
     path = next((real_data / "full_resolution").glob("*raster*.fits"))
     raster = Raster.open(path, line)
-    shift = measure(raster.wavelength, mean([profile(raster, path, line.rules)]), REST, 0.2)
+    shift = measure(raster.wavelength, mean([profile(raster, path, line.rules, REST, 0.2)]), REST, 0.2)
     assert shift == pytest.approx(0.6, abs=1.5)
