@@ -14,15 +14,16 @@ simulation.format=muse`` makes some:
     y           (exposure, pixel)                 helioprojective, arcsec
 """
 
-import hashlib
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from preflare.checks import check_path
+from preflare.digest import of_file
 from preflare.errors import ConfigError, Level2Error
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Observation, instant, iso
@@ -80,7 +81,7 @@ class MultiSlit:
                 "x": float(values["x"].mean()),
                 "y": float(values["y"].mean()),
             },
-            sources={path.name: _sha256(path)},
+            sources={path.name: of_file(path)},
             recipe=recipe(line, self.window),
         )
         yield Observation(
@@ -88,7 +89,7 @@ class MultiSlit:
             repeats=int(cut.keep.sum()),
             steps=shape[1],
             slit=shape[2],
-            blocks=lambda: _blocks(path, line, cut, time, values),
+            blocks=partial(_blocks, path, line, cut, time, values),
         )
 
 
@@ -167,8 +168,3 @@ def _blocks(path: Path, line: Line, cut: Cut, time: np.ndarray, values: dict[str
             quality=quality[None],
             position=np.stack([x, y], axis=-1)[None].astype(np.float32),
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

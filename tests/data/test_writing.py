@@ -1,8 +1,12 @@
 """Writing many observations: the same shards in one process as in several, and nothing half-written."""
 
+import multiprocessing
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +19,44 @@ from preflare.sun.observation import Block, Label, Observation
 from tests.conftest import MakeShard
 
 
+def blocks_of(shard: Shard) -> Iterator[Block]:
+    for _, block in shard.blocks(1):
+        yield block
+
+
+def marked(observation: Observation) -> Iterator[Block]:
+    """Blocks that bear the number of the process that made them."""
+    for block in observation.blocks():
+        yield replace(block, time=np.full_like(block.time, os.getpid()))
+
+
+def dying(observation: Observation) -> Iterator[Block]:
+    yield next(iter(observation.blocks()))
+    os._exit(9)
+
+
+def waiting(observation: Observation, pipe: Connection) -> Iterator[Block]:
+    """Says which process asks, and gives blocks once it is told to."""
+    pipe.send(os.getpid())
+    pipe.recv()
+    yield from observation.blocks()
+
+
+def alive(process: int) -> bool:
+    """Neither gone nor waiting to be buried."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 @pytest.fixture
 def observations(make_shard: MakeShard, tmp_path: Path) -> list[Observation]:
     """Four, each in four blocks of one repeat."""
     found = []
     for number in range(4):
         shard = Shard.open(make_shard(tmp_path / "made", Label(number % 2), number))
-
-        def blocks(shard: Shard = shard) -> Iterator[Block]:
-            for _, block in shard.blocks(1):
-                yield block
-
-        found.append(Observation(shard.header, *shard.shape[:3], blocks=blocks))
+        found.append(Observation(shard.header, *shard.shape[:3], blocks=partial(blocks_of, shard)))
     return found
 
 
@@ -49,14 +79,12 @@ def test_shards_do_not_depend_on_the_workers(observations: list[Observation], wo
     assert not any(new for _, _, new in write_all(tmp_path / "root", observations, workers, advance))
 
 
-def test_a_worker_is_a_process_of_its_own(observations: list[Observation], tmp_path: Path) -> None:
-    def blocks() -> Iterator[Block]:
-        for block in observations[0].blocks():
-            yield replace(block, time=np.full_like(block.time, os.getpid()))
-
-    shown = [replace(observations[0], blocks=blocks)]
-    ((_, path, _),) = write_all(tmp_path / "root", shown, 2, lambda observation, count: None)
-    assert set(Shard.open(path).read("time").ravel()) != {os.getpid()}
+def test_workers_are_processes_that_stay(observations: list[Observation], tmp_path: Path) -> None:
+    shown = [replace(one, blocks=partial(marked, one)) for one in observations]
+    written = write_all(tmp_path / "root", shown, 2, lambda observation, count: None)
+    numbers = {int(number) for _, path, _ in written for number in Shard.open(path).read("time").ravel()}
+    assert len(numbers) <= 2 and os.getpid() not in numbers
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -71,11 +99,27 @@ def test_an_error_reaches_the_caller_and_the_others_finish(
 
 
 def test_a_worker_that_dies_is_said(observations: list[Observation], tmp_path: Path) -> None:
-    def blocks() -> Iterator[Block]:
-        yield next(iter(observations[0].blocks()))
-        os._exit(9)
-
-    dying = [replace(observations[0], blocks=blocks)]
+    lost = [replace(observations[0], blocks=partial(dying, observations[0]))]
     with pytest.raises(ShardError, match="ended early, perhaps for want of memory.*with fewer workers"):
-        list(write_all(tmp_path / "root", dying, 2, lambda observation, count: None))
+        list(write_all(tmp_path / "root", lost, 2, lambda observation, count: None))
     assert not digests(tmp_path / "root")
+
+
+def test_workers_end_with_the_process_they_work_for(observations: list[Observation], tmp_path: Path) -> None:
+    mine, theirs = multiprocessing.Pipe()
+    slow = [replace(one, blocks=partial(waiting, one, theirs)) for one in observations[:2]]
+
+    def first() -> None:
+        list(write_all(tmp_path / "root", slow, 2, lambda observation, count: None))
+
+    process = multiprocessing.get_context("fork").Process(target=first)
+    process.start()
+    workers = [mine.recv(), mine.recv()]
+    process.kill()
+    process.join()
+    for _ in workers:
+        mine.send(None)
+    limit = time.monotonic() + 20
+    while any(alive(worker) for worker in workers):
+        assert time.monotonic() < limit, "a worker lives on without the process it works for"
+        time.sleep(0.02)
