@@ -108,7 +108,8 @@ def repack(root: Path, to: Path) -> None:
             for name in old:
                 if name != "spectra":
                     old.copy(name, new)
-            spectra = new.create_dataset("spectra", data=old["spectra"][()], chunks=old["spectra"].chunks, **GZIP)
+            values = old["spectra"][()]
+            spectra = new.create_dataset("spectra", data=values, chunks=shard.chunk(values.shape, 4), **GZIP)
             spectra.attrs.update(old["spectra"].attrs)
 
 

@@ -18,8 +18,8 @@
       time       (n,)                                float64   s from start, increasing
       flux       (n,)                                float64   W/m²
 
-Spectra are stored as they are, all else is compressed by gzip; both in chunks of whole repeats, about 1 MiB.
-Every dataset carries the SHA-256 of its bytes in C order; ``digest`` is the SHA-256 over those and the
+Spectra are stored as they are, in one piece; all else is compressed by gzip in chunks of whole repeats, about 1 MiB.
+Every dataset carries the BLAKE3 digest of its bytes in C order; ``digest`` is the SHA-256 over those and the
 attributes, so that a change of anything is seen. Files are written beside their place and renamed into it.
 """
 
@@ -37,13 +37,14 @@ import h5py
 import numpy as np
 
 from preflare import __version__
+from preflare.digest import Digest, of_array
 from preflare.errors import ShardError
 from preflare.sun.goes import Goes
 from preflare.sun.line import Line
 from preflare.sun.observation import Block, Header, Label, Observation
 
-SCHEMA = 2
-# Bytes of a stored chunk, at most: HDF5 keeps a megabyte of a dataset at hand.
+SCHEMA = 3
+# Bytes of a stored chunk, and of a slab of spectra, at most: HDF5 keeps a megabyte of a dataset at hand.
 CHUNK = 2**20
 AXES = ("repeat", "step", "slit", "wavelength")
 # name -> dtype, number of axes shared with AXES, unit
@@ -232,38 +233,59 @@ def _write_plain(file: h5py.File, name: str, array: np.ndarray, unit: str) -> No
     values = np.ascontiguousarray(array, dtype="<f8")
     dataset = file.create_dataset(name, data=values)
     dataset.attrs["unit"] = unit
-    dataset.attrs["sha256"] = hashlib.sha256(values.tobytes()).hexdigest()
+    dataset.attrs["blake3"] = of_array(values)
+
+
+class _Growing:
+    """A dataset that is written and digested block by block; small blocks wait for each other, as every write costs."""
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        # Kept open: a dataset that is opened again for every block is compressed anew every time.
+        self._dataset, self._digest = dataset, Digest()
+        self._waiting: list[np.ndarray] = []
+        self._written = 0
+
+    def append(self, values: np.ndarray) -> None:
+        self._waiting.append(np.ascontiguousarray(values, dtype=self._dataset.dtype))
+        if sum(one.nbytes for one in self._waiting) >= CHUNK:
+            self._write()
+
+    def finish(self) -> None:
+        if self._waiting:
+            self._write()
+        self._dataset.attrs["blake3"] = self._digest.hexdigest()
+
+    def _write(self) -> None:
+        values = self._waiting[0] if len(self._waiting) == 1 else np.concatenate(self._waiting)
+        self._dataset[self._written : self._written + len(values)] = values
+        self._digest.update(values)
+        self._written += len(values)
+        self._waiting = []
 
 
 def _write_blocks(file: h5py.File, observation: Observation) -> None:
-    hashes: dict[str, hashlib._Hash] = {}
-    # Kept open: a dataset that is opened again for every block is compressed anew every time.
-    datasets: dict[str, h5py.Dataset] = {}
+    datasets: dict[str, _Growing] = {}
     row = 0
     for block in observation.blocks():
-        count = len(block.spectra)
         arrays = {name: getattr(block, name) for name in LAYOUT}
         arrays |= {f"truth/{name}": array for name, array in block.truth.items()}
         if row == 0:
             for name, array in arrays.items():
-                datasets[name] = _create(file, name, array, observation)
-                hashes[name] = hashlib.sha256()
-        if set(arrays) != set(hashes):
-            raise ShardError(f"{observation.header.name}: a block lacks {sorted(set(hashes) ^ set(arrays))}.")
-        if row + count > observation.repeats or block.spectra.shape[1:] != file["spectra"].shape[1:]:
+                datasets[name] = _Growing(_create(file, name, array, observation))
+        if set(arrays) != set(datasets):
+            raise ShardError(f"{observation.header.name}: a block lacks {sorted(set(datasets) ^ set(arrays))}.")
+        if row + len(block.spectra) > observation.repeats or block.spectra.shape[1:] != file["spectra"].shape[1:]:
             raise ShardError(
                 f"{observation.header.name}: a block of shape {block.spectra.shape} at repeat {row} does not fit "
                 f"a cube of shape {file['spectra'].shape}."
             )
         for name, array in arrays.items():
-            values = np.ascontiguousarray(array, dtype=datasets[name].dtype)
-            datasets[name][row : row + count] = values
-            hashes[name].update(values.data)
-        row += count
+            datasets[name].append(array)
+        row += len(block.spectra)
     if row != observation.repeats or row == 0:
         raise ShardError(f"{observation.header.name}: the blocks hold {row} repeats, expected {observation.repeats}.")
-    for name, digest in hashes.items():
-        datasets[name].attrs["sha256"] = digest.hexdigest()
+    for dataset in datasets.values():
+        dataset.finish()
 
 
 def _create(file: h5py.File, name: str, array: np.ndarray, observation: Observation) -> h5py.Dataset:
@@ -272,14 +294,14 @@ def _create(file: h5py.File, name: str, array: np.ndarray, observation: Observat
     else:
         dtype, axes, unit = array.dtype.newbyteorder("<").str, min(array.ndim, 4), ""
     shape = (observation.repeats, *array.shape[1:])
-    dataset = file.create_dataset(
-        name,
-        shape=shape,
-        dtype=dtype,
-        chunks=chunk(shape, np.dtype(dtype).itemsize),
-        # Noise fills the last bits of a spectrum: gzip would save a quarter and make reading 5 to 10 times slower.
-        **({} if name == "spectra" else {"compression": "gzip", "compression_opts": 1, "shuffle": True}),
-    )
+    packed = {
+        "chunks": chunk(shape, np.dtype(dtype).itemsize),
+        "compression": "gzip",
+        "compression_opts": 1,
+        "shuffle": True,
+    }
+    # Noise fills the last bits of a spectrum: gzip would save a quarter and make reading 5 to 10 times slower.
+    dataset = file.create_dataset(name, shape=shape, dtype=dtype, **({} if name == "spectra" else packed))
     for axis in range(axes):
         dataset.dims[axis].label = AXES[axis]
     if unit:
@@ -288,7 +310,7 @@ def _create(file: h5py.File, name: str, array: np.ndarray, observation: Observat
 
 
 def chunk(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
-    """How a dataset (repeat, step, ...) is stored: whole repeats, or steps of one if that is larger; about 1 MiB."""
+    """How a dataset (repeat, step, ...) is divided: whole repeats, or steps of one if that is larger; about 1 MiB."""
     repeats, steps, *rest = shape
     step = int(np.prod(rest)) * itemsize
     high = max(1, min(repeats, CHUNK // max(steps * step, 1)))
@@ -301,7 +323,7 @@ def _digest(file: h5py.File) -> str:
 
     def visit(name: str, item: object) -> None:
         if isinstance(item, h5py.Dataset):
-            parts[name] = str(item.attrs["sha256"])
+            parts[name] = str(item.attrs["blake3"])
 
     file.visititems(visit)
     # The version that wrote a shard does not change what it holds.
@@ -338,7 +360,7 @@ class Shard:
     def open(cls, path: Path, line: Line | None = None) -> "Shard":
         """Read and check the header; with a line, the grid as well.
 
-        Raises ShardError if the file is no shard, is truncated, of a newer schema, of another line, or was
+        Raises ShardError if the file is no shard, is truncated, of another schema, of another line, or was
         changed after it was written.
         """
         try:
@@ -360,9 +382,14 @@ class Shard:
         if "schema" not in file.attrs:
             raise ShardError(f"{path} is an HDF5 file but not a shard: it has no attribute schema.")
         schema = int(file.attrs["schema"])
+        if schema < SCHEMA:
+            raise ShardError(
+                f"{path} has schema {schema}, of an older preflare; this one ({__version__}) reads {SCHEMA}. "
+                "Ingest the observation again."
+            )
         if schema > SCHEMA:
             raise ShardError(
-                f"{path} has schema {schema}, this preflare ({__version__}) reads up to {SCHEMA}. Update preflare."
+                f"{path} has schema {schema}, this preflare ({__version__}) reads {SCHEMA}. Update preflare."
             )
         if _digest(file) != file.attrs["digest"]:
             raise ShardError(f"{path} was changed after it was written. Ingest the observation again.")
@@ -405,13 +432,13 @@ class Shard:
         try:
             with h5py.File(self.path, "r", locking="best-effort") as file:
                 values = file[name][()]
-                expected = str(file[name].attrs["sha256"])
+                expected = str(file[name].attrs["blake3"])
         except (OSError, KeyError) as error:
             raise ShardError(
                 f"{self.path} cannot be read ({_first_line(error)}): it is truncated or was changed. "
                 "Ingest the observation again."
             ) from error
-        if hashlib.sha256(np.ascontiguousarray(values).data).hexdigest() != expected:
+        if of_array(values) != expected:
             raise ShardError(f"{self.path}: {name} was changed after it was written. Ingest the observation again.")
         return values
 
@@ -420,9 +447,9 @@ class Shard:
         return Goes(self.read("goes/time"), self.read("goes/flux")) if self.has_goes else None
 
     def expected(self, name: str) -> str:
-        """The SHA-256 that a dataset had when it was written."""
+        """The digest that a dataset had when it was written."""
         with h5py.File(self.path, "r", locking="best-effort") as file:
-            return str(file[name].attrs["sha256"])
+            return str(file[name].attrs["blake3"])
 
     def blocks(self, repeats: int) -> Iterator[tuple[slice, Block]]:
         """The observation in blocks of at most so many repeats: (which repeats, block), in time order."""
@@ -460,7 +487,6 @@ def remask(shard: Shard, quality: np.ndarray, error: np.ndarray, quiet_sun: Mapp
                     dataset.dims[axis].label = AXES[axis]
             _replace(file, "reconstruction_error", error.astype("<f4"))
             file.attrs["quiet_sun"] = json.dumps(dict(quiet_sun), sort_keys=True)
-            file.attrs["schema"] = SCHEMA
             file.attrs["digest"] = _digest(file)
         os.replace(scratch, shard.path)
     except OSError as problem:
@@ -472,7 +498,7 @@ def remask(shard: Shard, quality: np.ndarray, error: np.ndarray, quiet_sun: Mapp
 
 def _replace(file: h5py.File, name: str, values: np.ndarray) -> None:
     file[name][...] = values
-    file[name].attrs["sha256"] = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+    file[name].attrs["blake3"] = of_array(values)
 
 
 def open_all(where: Path, line: Line, only: Sequence[str] | None = None, make: str = "python ingest.py") -> list[Shard]:

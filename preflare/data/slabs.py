@@ -1,6 +1,5 @@
-"""Spectra of a shard read in slabs: the consecutive exposures of one stored chunk, about a megabyte."""
+"""Spectra of a shard read in slabs: consecutive exposures, about a megabyte."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import h5py
 import numpy as np
 
 from preflare.data.shard import Shard, chunk
+from preflare.digest import Digest
 from preflare.errors import ShardError
 
 
@@ -62,11 +62,11 @@ class Slabs:
         rows: sorted flat indices of spectra. Exhaust it: the hash is known, and compared, at the end.
         Raises ShardError if the bytes are not those that were written, or a chosen spectrum is not finite.
         """
-        hashed = hashlib.sha256()
+        hashed = Digest()
         cuts = np.searchsorted(rows, self.edges)
         for slab in range(len(self.edges) - 1):
             values = self.read(slab)
-            hashed.update(np.ascontiguousarray(values).data)
+            hashed.update(values)
             chosen = values[rows[cuts[slab] : cuts[slab + 1]] - self.edges[slab]]
             if not np.isfinite(chosen).all():
                 raise ShardError(

@@ -4,14 +4,16 @@ import contextlib
 import copy
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from preflare.checks import check_flag, check_path
+from preflare.digest import of_file
 from preflare.errors import ConfigError, Level2Error
 from preflare.sun import catalog, zero_point
 from preflare.sun.anomaly import Interval, header_says, read_intervals, within
@@ -117,7 +119,7 @@ class Folder:
             active_region=cut.active_region,
             number=cut.number,
             settings=_settings([raster for _, raster in used], repeats.time[cut.keep]) | around | cut.provenance,
-            sources={path.name: _sha256(path) for path in sorted({file.path for file, _ in used})},
+            sources={path.name: of_file(path) for path in sorted({file.path for file, _ in used})},
             recipe=recipe(line, self.window) | self._choices() | self.surroundings.choices(field, cut.label, around),
         )
         yield Observation(
@@ -125,7 +127,7 @@ class Folder:
             repeats=int(cut.keep.sum()),
             steps=repeats.time.shape[1],
             slit=first.position.shape[1],
-            blocks=_blocks(rasters, repeats, cut, line, self.saa),
+            blocks=partial(_blocks, rasters, repeats, cut, line, self.saa),
             goes=goes,
         )
 
@@ -214,30 +216,27 @@ def _shape(raster: Raster) -> str:
 
 def _blocks(
     rasters: Sequence[tuple[File, Raster]], repeats: _Repeats, cut: Cut, line: Line, saa: Sequence[Interval]
-) -> Callable[[], Iterator[Block]]:
-    def blocks() -> Iterator[Block]:
-        measured = False
-        wanted = [index for index in range(len(rasters)) if cut.keep[repeats.file == index].any()]
-        by_file = {rasters[index][0]: index for index in wanted}
-        for file, path in on_disk(list(by_file)):
-            index, raster = by_file[file], rasters[by_file[file]][1]
-            rows = np.flatnonzero(cut.keep & (repeats.file == index))
-            if raster.mode == SIT_AND_STARE:
-                count = max(1, SPECTRA // raster.position.shape[1])
-                pieces = [rows[at : at + count] for at in range(0, len(rows), count)]
-            else:
-                pieces = [rows]
-            for piece in pieces:
-                block = _block(raster, path, repeats, cut, piece, line, saa)
-                measured |= bool(np.isfinite(block.intensity).any())
-                yield block
-        if not measured:
-            raise Level2Error(
-                f"{cut.label.prefix}_{rasters[0][1].id} holds no spectrum in its window: every pixel is missing. "
-                "Choose another window, or check the files."
-            )
-
-    return blocks
+) -> Iterator[Block]:
+    measured = False
+    wanted = [index for index in range(len(rasters)) if cut.keep[repeats.file == index].any()]
+    by_file = {rasters[index][0]: index for index in wanted}
+    for file, path in on_disk(list(by_file)):
+        index, raster = by_file[file], rasters[by_file[file]][1]
+        rows = np.flatnonzero(cut.keep & (repeats.file == index))
+        if raster.mode == SIT_AND_STARE:
+            count = max(1, SPECTRA // raster.position.shape[1])
+            pieces = [rows[at : at + count] for at in range(0, len(rows), count)]
+        else:
+            pieces = [rows]
+        for piece in pieces:
+            block = _block(raster, path, repeats, cut, piece, line, saa)
+            measured |= bool(np.isfinite(block.intensity).any())
+            yield block
+    if not measured:
+        raise Level2Error(
+            f"{cut.label.prefix}_{rasters[0][1].id} holds no spectrum in its window: every pixel is missing. "
+            "Choose another window, or check the files."
+        )
 
 
 def _block(
@@ -259,7 +258,10 @@ def _block(
         lead = (1, len(raster.time))
         rows = slice(0, len(raster.time))
         chosen = np.arange(len(raster.time))
-    spectra, intensity, quality = (array[chosen] for array in raster.read(path, line, rows))
+    found = raster.read(path, line, rows)
+    if len(chosen) < len(found[0]):
+        found = tuple(array[chosen] for array in found)
+    spectra, intensity, quality = found
     position = raster.position[rows][chosen]
     exposure = raster.exposure[rows][chosen]
     quality = quality | off_limb(position, solar_radius(raster.settings.get("DSUN_OBS")))
@@ -281,9 +283,9 @@ def _zero_point(used: Sequence[tuple[File, Raster]], line: Line) -> float | None
     if line.reference is None:
         return None
     few = {file: raster for file, raster in used[:: max(1, len(used) // 4)][:4]}
-    profiles = [zero_point.profile(few[file], path, line.rules) for file, path in on_disk(list(few))]
-    wavelength = line.features[line.reference]
-    return zero_point.measure(used[0][1].wavelength, zero_point.mean(profiles), wavelength, line.reference_halfwidth)
+    place = line.features[line.reference], line.reference_halfwidth
+    profiles = [zero_point.profile(few[file], path, line.rules, *place) for file, path in on_disk(list(few))]
+    return zero_point.measure(used[0][1].wavelength, zero_point.mean(profiles), *place)
 
 
 def _shifted(rasters: Sequence[tuple[File, Raster]], shift: float | None, line: Line) -> list[tuple[File, Raster]]:
@@ -317,7 +319,9 @@ def _settings(rasters: Sequence[Raster], time: np.ndarray) -> dict[str, float | 
     """
     first = rasters[0]
     exposure = np.concatenate([raster.exposure for raster in rasters])
-    x, y = np.concatenate([raster.position[raster.exposure > 0].reshape(-1, 2) for raster in rasters]).mean(axis=0)
+    # A slit is straight: its two ends give its centre.
+    ends = [raster.position[raster.exposure > 0][:, [0, -1]].reshape(-1, 2) for raster in rasters]
+    x, y = np.concatenate(ends).mean(axis=0, dtype=np.float64)
     settings: dict[str, float | int | str] = {
         "instrument": "IRIS",
         "mode": first.mode,
@@ -352,8 +356,3 @@ def solar_radius(distance: object) -> float | None:
     if not isinstance(distance, float | int) or not distance > SOLAR_RADIUS:
         return None
     return float(np.arcsin(SOLAR_RADIUS / distance) * 3600 * 180 / np.pi)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -92,7 +92,7 @@ class Header:
     number: place in the catalog, which orders partitions; -1 if the observation is in none.
     settings: instrument settings worth checking as confounders (exposure, raster mode, mu, ...), and where a PF's
         onset comes from (onset_source, and verified: yes or no): plain numbers and strings.
-    sources: file name -> SHA-256 of what the observation was made from; empty for a simulation.
+    sources: file name -> BLAKE3 digest of what the observation was made from; empty for a simulation.
     recipe: dotted key -> value of every choice that decides the content (mask rules, window, simulation
         parameters, seed); an observation ingested with another recipe is another observation.
     """

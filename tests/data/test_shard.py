@@ -206,10 +206,11 @@ def test_another_hdf5_file(tmp_path: Path) -> None:
         Shard.open(tmp_path / "x.h5")
 
 
-def test_a_newer_schema(written: Path) -> None:
+@pytest.mark.parametrize(("other", "advice"), [(-1, "Ingest the observation again"), (1, "Update preflare")])
+def test_another_schema(written: Path, other: int, advice: str) -> None:
     with h5py.File(written, "a") as file:
-        file.attrs["schema"] = SCHEMA + 1
-    with pytest.raises(ShardError, match=rf"has schema {SCHEMA + 1}.*Update preflare"):
+        file.attrs["schema"] = SCHEMA + other
+    with pytest.raises(ShardError, match=rf"has schema {SCHEMA + other}.*{advice}"):
         Shard.open(written)
 
 

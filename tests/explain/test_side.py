@@ -1,6 +1,5 @@
 """A member's own training side: where its baselines are from, and which of its spectra are faint."""
 
-import hashlib
 from pathlib import Path
 
 import h5py
@@ -10,6 +9,7 @@ import torch
 
 from preflare import run
 from preflare.data.shard import Shard
+from preflare.digest import of_array
 from preflare.explain.distance import HiddenDistance
 from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.side import Side
@@ -39,7 +39,7 @@ def test_faint_spectra_are_those_of_least_intensity(side: Side, own_run: Path) -
         values = stream.uniform(50, 500, size=80).astype(np.float32)
         with h5py.File(side.data.shards[name].path, "r+") as file:
             file["intensity"][...] = values.reshape(file["intensity"].shape)
-            file["intensity"].attrs["sha256"] = hashlib.sha256(values.tobytes()).hexdigest()
+            file["intensity"].attrs["blake3"] = of_array(values)
         light.append(values[rows[name]])
     limit = np.quantile(np.concatenate(light), 0.1)
     faint = {train.spectra[row, 0].numpy().tobytes() for row in np.flatnonzero(np.concatenate(light) <= limit)}

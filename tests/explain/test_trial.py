@@ -1,6 +1,5 @@
 """The trial writes its tables, on spectra from their places, and is held once."""
 
-import hashlib
 from pathlib import Path
 
 import h5py
@@ -10,6 +9,7 @@ import pytest
 from preflare import run
 from preflare.data import shard
 from preflare.data.shard import Shard
+from preflare.digest import of_array
 from preflare.explain import assessment, convergence, representatives, rows, trial, truth
 from preflare.explain.cube import Cube
 from preflare.explain.ensemble import Ensemble
@@ -30,7 +30,7 @@ def explained(own_run: Path) -> list[Cube]:
             mask[..., 90:102] = 1
             for key, array in {"kind": kind, "changed": mask, "changed_normalised": mask}.items():
                 file[f"truth/{key}"] = array
-                file[f"truth/{key}"].attrs["sha256"] = hashlib.sha256(array.tobytes()).hexdigest()
+                file[f"truth/{key}"].attrs["blake3"] = of_array(array)
             file.attrs["digest"] = finished.record["data"][name] = shard._digest(file)
     method = ExpectedGradients(4, 2, "herding", 0)
     settings = Explanation("log_odds", "best", "clean", 8, 0, "all", 2, ("hirescam",), "float32", 1, 6, method)
