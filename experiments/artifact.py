@@ -454,14 +454,14 @@ def _maps(
     order = np.argsort(share, kind="stable")
     quartiles = {"lower": order[len(order) // 4], "upper": order[3 * len(order) // 4]}
     rows = {
-        f"{members.name(int(number))}, {which} quartile of {method}'s share inside": {
+        f"{members.name(int(number))}: {which} quartile": {
             kind: maps[number, :1] for kind, maps in said["members"].items()
         }
         for which, number in quartiles.items()
     }
     rows[f"mean of {len(order)} members"] = {kind: maps[:, :1].mean(axis=0) for kind, maps in said["members"].items()}
     for name, title in (("swa", "averaged weights"), ("annealed", "annealed")):
-        rows[f"{members.name(0)}, {title}"] = {kind: maps[0, :1] for kind, maps in said[name].items()}
+        rows[f"{members.name(0)}: {title}"] = {kind: maps[0, :1] for kind, maps in said[name].items()}
     together = target.measure(said["members"][method].mean(axis=0))[MEASURES.index("share")].mean()
     return Plot(
         f"{artifact}_maps",
@@ -484,10 +484,10 @@ def _drawn(
 ) -> Figure:
     """The same spectrum (1, wavelength) in each row; every map is divided by its own largest size."""
     kinds = next(iter(rows.values()))
-    scaled = {kind: np.concatenate([_scaled(row[kind]) for row in rows.values()]) for kind in kinds}
+    scaled = {METHODS[kind]: np.concatenate([_scaled(row[kind]) for row in rows.values()]) for kind in kinds}
     place = {"artefact": float(line.wavelength[target.inside[0]].mean())}
     repeated = one.numpy().repeat(len(rows), axis=0)
-    limits = dict.fromkeys(kinds, 1.0)
+    limits = dict.fromkeys(scaled, 1.0)
     return spectra.draw(line.wavelength, repeated, scaled, limits, list(rows), line.cores, place, remark)
 
 

@@ -41,6 +41,7 @@ def draw(
         panels[0, 0].set_xlim(wavelength[0], wavelength[-1])
         panels[0, 0].set_ylim(min(0.0, float(np.nanmin(spectra))), 1.08)
         panels[0, 0].set_yticks([0, 0.5, 1])
+        panels[0, 0].locator_params(axis="x", nbins=max(2, 8 // columns), integer=True)
         for number, (method, values) in enumerate(attributions.items()):
             mine = panels[number] if below else panels[:, number]
             norm = Normalize(-limits[method] if signed else 0, limits[method])
@@ -69,7 +70,7 @@ def draw(
         figure.supylabel("spectrum / its maximum")
         style.note(figure, remark)
         for axes, title in zip(panels[:, 0], titles, strict=False):
-            _title(axes, title)
+            _title(axes, fill(title, 56 // columns))
         figure.draw_without_rendering()  # the marks are set out by the final width of the panels
         for axes in panels[0]:
             style.mark(axes, {**cores, **features}, 2 + style.velocity(axes, cores))
