@@ -48,6 +48,7 @@ class Config(Drawn):
 
     output: str = MISSING
     shards: str = MISSING
+    images: str | None = None
     only: Any = None
     steps: Any = MISSING
 
@@ -55,8 +56,11 @@ class Config(Drawn):
 @verb("paper", Config)
 def main(config: DictConfig) -> None:
     """Do the steps in turn, each in a process of its own, and build the report."""
+    is_real = real(Path(config.shards))
+    # As the steps take it; the simulated Sun's films lie where ingest.py puts them.
+    config.images = config.images or ("null" if is_real else f"{config.shards}/fits")
     steps = [Step(**step) for step in config.steps]
-    wanted = [step for step in chosen(steps, config.only) if not (step.simulated and real(Path(config.shards)))]
+    wanted = [step for step in chosen(steps, config.only) if not (step.simulated and is_real)]
     output = Path(config.output)
     console = Console()
     console.print(f"{len(wanted)} steps, {sum(step.minutes for step in wanted):g} minutes by their budgets.")

@@ -107,6 +107,23 @@ def test_nothing_is_simulated_into_real_shards(
     assert module.real(tmp_path / "real")
 
 
+@pytest.mark.parametrize(
+    ("origin", "images", "expected"),
+    [("simulation", None, "{}/fits"), ("level2", None, "null"), ("level2", "data/films", "data/films")],
+)
+def test_films_are_those_beside_a_simulated_sun_or_the_users(
+    verb: Callable[..., int], make_shard: MakeShard, tmp_path: Path, origin: str, images: str | None, expected: str
+) -> None:
+    script, shards = tmp_path / "told.py", tmp_path / "shards"
+    script.write_text("import pathlib, sys\npathlib.Path(sys.argv[1]).write_text(sys.argv[2])")
+    make_shard(shards, Label.PF, 0, origin=origin)
+    told = tmp_path / "told.txt"
+    step = f"steps=[{{name: one, script: {script}, arguments: [{told}, '${{images}}'], minutes: 1}}]"
+    own = [f"images={images}"] if images else []
+    assert verb("experiments/paper", step, f"shards={shards}", f"output={tmp_path / 'out'}", *own) == 0
+    assert told.read_text() == expected.format(shards)
+
+
 def test_the_shipped_steps_are_scripts_that_are_there(load_verb: Callable[[str], ModuleType]) -> None:
     module = load_verb("experiments/paper")
     steps = OmegaConf.load(module.ROOT / "conf" / "paper.yaml").steps
