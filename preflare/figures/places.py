@@ -18,8 +18,10 @@ def draw(cells: np.ndarray, values: Mapping[str, np.ndarray], view: View | None,
     cells: (n, 4, 2) corners of what pixels cover, x and y in arcsec. values: title -> (n,), NaN where there is none,
     which leaves the image to be seen. view: the image behind, None for none.
     """
+    # Side by side, images of a long slit would stand far apart on a page.
+    width = style.COLUMN if view is not None and _shape(view) < 0.5 and len(values) < 3 else style.PAGE
     with style.applied():
-        figure = Figure(figsize=(style.PAGE, 3.3), layout="constrained")
+        figure = Figure(figsize=(width, 3.3), layout="constrained")
         panels = figure.subplots(1, len(values), squeeze=False, sharey=True)[0]
         for axes, (title, found) in zip(panels, values.items(), strict=True):
             most = float(np.nanmax(np.abs(found), initial=0.0)) or 1.0
@@ -31,6 +33,12 @@ def draw(cells: np.ndarray, values: Mapping[str, np.ndarray], view: View | None,
         if remark:
             style.note(figure, remark)
     return figure
+
+
+def _shape(view: View) -> float:
+    """Width by height, arcsec."""
+    left, right, bottom, top = view.extent
+    return (right - left) / (top - bottom)
 
 
 def cover(
@@ -58,7 +66,7 @@ def cover(
     shown.set_array(values[there])
     shown.set_clim(low, high)
     axes.add_collection(shown)
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=4 if view is None else int(np.clip(round(4 * _shape(view)), 1, 4)))
     if view is None and len(cells):
         (left, bottom), (right, top) = cells.reshape(-1, 2).min(axis=0), cells.reshape(-1, 2).max(axis=0)
         # A file may say that all pixels are at one place; then there is nothing to end with.

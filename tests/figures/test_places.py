@@ -27,3 +27,15 @@ def test_pixels_are_where_values_are() -> None:
 def test_pixels_at_one_place_are_drawn_all_the_same() -> None:
     figure = places.draw(np.zeros((3, 4, 2)), {"score": np.array([0.1, 0.2, 0.4])}, None, "")
     assert len(figure.axes[0].collections[0].get_paths()) == 3
+
+
+def test_labels_of_a_narrow_field_stand_apart() -> None:
+    view = View("SJI 2796", np.ones((80, 13)), (137, 163, 220, 380), (0, 2))
+    corners = 150 + np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [1.0, -1.0]])
+    figure = places.draw(corners[None], {"score": np.ones(1), "attribution": np.ones(1)}, view, "")
+    figure.draw_without_rendering()
+    for axes in figure.axes[:2]:
+        shown = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+        inside = [box for box in shown if axes.bbox.x0 - 5 < (box.x0 + box.x1) / 2 < axes.bbox.x1 + 5]
+        assert len(inside) > 1
+        assert all(one.x1 < other.x0 for one, other in zip(inside, inside[1:], strict=False))
