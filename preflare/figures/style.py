@@ -20,6 +20,8 @@ from matplotlib.figure import Figure
 
 # One column and two, in inches.
 COLUMN, PAGE = 8.8 / 2.54, 18.0 / 2.54
+# CSS pixels of a web page for an inch of a figure: its fonts become nearly as large there as the text around it.
+SCREEN = 130
 # Points: of titles, of what is to be read, of ticks, and the least there is.
 TITLE, BODY, TICK, SMALL = 8.0, 7.5, 7.0, 6.5
 # Line widths in points.

@@ -30,9 +30,9 @@ class Block:
 
 
 def frame(title: str, caption: str, figure: Figure) -> Picture:
-    """A figure as the page shows it: with sharper pixels than the screen may have, at its size in inches."""
+    """A figure as the page shows it: with sharper pixels than the screen may have."""
     image = base64.b64encode(style.png(figure)).decode()
-    return Picture(title, caption, image, round(96 * figure.get_figwidth()))
+    return Picture(title, caption, image, round(style.SCREEN * figure.get_figwidth()))
 
 
 def drawn(title: str, caption: str, figure: Figure) -> Block:

@@ -160,7 +160,7 @@ def write(section: Section, trace: Trace, folder: Path) -> Path:
                 "name": plot.name,
                 "title": plot.title,
                 "caption": plot.caption,
-                "width": round(96 * plot.figure.get_figwidth()),
+                "width": round(style.SCREEN * plot.figure.get_figwidth()),
                 "figures": list(plot.figures),
             }
             for plot in section.plots
