@@ -34,7 +34,7 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     record = section.read(tmp_path / "x")
     assert path == tmp_path / "x" / "section.json"
     assert record["plots"] == [
-        {"name": "one", "title": "One", "caption": "What was found: 3.", "width": 288, "figures": ["1"]}
+        {"name": "one", "title": "One", "caption": "What was found: 3.", "width": 390, "figures": ["1"]}
     ]
     assert (tmp_path / "x" / "one.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "x" / "one.pdf").read_bytes().startswith(b"%PDF")
