@@ -25,7 +25,7 @@ from rich.table import Table
 from preflare.checks import check_integer, check_path
 from preflare.command import verb
 from preflare.data import shard
-from preflare.data.writing import write_all
+from preflare.data.parallel import write_all
 from preflare.errors import ConfigError
 from preflare.sun.archive import Archive
 from preflare.sun.line import Line

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from preflare.command import CONF
-from preflare.data import shard
+from preflare.data import shard, writing
 from preflare.data.datamodule import FlareDataModule
 from preflare.data.partition import Partitioner
 from preflare.model.classifier import FlareClassifier
@@ -96,7 +96,7 @@ def write_shards(root: Path, spectra: int, line: Line) -> None:
             onset="2014-03-29T14:26:00" if label is Label.PF else "",
             settings={"instrument": "none"},
         )
-        shard.write(root, Observation(header, repeats, steps, slit, blocks))
+        writing.write(root, Observation(header, repeats, steps, slit, blocks))
 
 
 def repack(root: Path, to: Path) -> None:

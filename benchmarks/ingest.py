@@ -30,7 +30,7 @@ from scipy.interpolate import interp1d
 
 from preflare.command import CONF
 from preflare.data import shard
-from preflare.data.writing import write_all
+from preflare.data.parallel import write_all
 from preflare.sun.folder import Folder
 from preflare.sun.line import Line
 from preflare.sun.observation import Observation

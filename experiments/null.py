@@ -22,8 +22,8 @@ from rich.progress import track
 
 from preflare.checks import check_integer, check_number, check_path
 from preflare.command import Job, verb
+from preflare.data.parallel import write_all
 from preflare.data.shard import Shard
-from preflare.data.writing import write_all
 from preflare.errors import RunError
 from preflare.explain import ensemble
 from preflare.explain.explanation import Explanation

@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from preflare.command import CONF
-from preflare.data import shard
+from preflare.data import writing
 from preflare.data.shard import Shard
 from preflare.explain import cube
 from preflare.explain.cube import Cube
@@ -182,7 +182,7 @@ def _make_shard(
         quality=quality,
         position=np.zeros((*shape, 2), dtype=np.float32),
     )
-    path, _ = shard.write(root, Observation(header, *shape, blocks=lambda: iter([block])))
+    path, _ = writing.write(root, Observation(header, *shape, blocks=lambda: iter([block])))
     return path
 
 

@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf, open_dict
 
-from preflare.data import shard
+from preflare.data import writing
 from preflare.data.shard import Shard
 from preflare.sun.folder import Folder
 from preflare.sun.line import Line
@@ -105,7 +105,7 @@ def test_training_on_another_line_is_refused(
     thin: list[Observation], verb: RunVerb, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     for observation in thin:
-        shard.write(tmp_path / "data", observation)
+        writing.write(tmp_path / "data", observation)
     arguments = ("train", f"data.root={tmp_path / 'data'}", "partition.test_observations=1", "trainer.max_epochs=1")
     assert verb(*arguments) == 1
     assert "holds the line si_iv, expected mg_ii. Use line=si_iv" in capsys.readouterr().err
@@ -120,7 +120,7 @@ def test_training_takes_the_line_by_its_name(verb: RunVerb, make_shard: Callable
         spectra = random.random((*block.spectra.shape[:3], line.points)).astype(np.float32)
         header = replace(made.header, line="c_ii", wavelength=line.wavelength)
         one = replace(block, spectra=spectra)
-        shard.write(tmp_path / "data", Observation(header, *made.shape[:3], blocks=lambda one=one: iter([one])))
+        writing.write(tmp_path / "data", Observation(header, *made.shape[:3], blocks=lambda one=one: iter([one])))
     settings = ("line=c_ii", "partition.test_observations=1", "trainer.max_epochs=1", f"data.root={tmp_path / 'data'}")
     assert verb("train", *settings, f"hydra.run.dir={tmp_path / 'run'}") == 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from preflare.data import shard
+from preflare.data import writing
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError, ShardError
 from preflare.explain.artifact import Artifact
@@ -74,7 +74,7 @@ def write(root: Path, found: Sequence[Piece], artifact: Artifact, seed: int) -> 
                 f"Choose another output=DIR, or delete {root.parent}."
             )
     for twin in twins:
-        shard.write(root, twin)
+        writing.write(root, twin)
 
 
 def check_together(sides: Mapping[str, Sequence[str]]) -> None:

@@ -11,7 +11,8 @@ from torch import nn
 
 from preflare import run
 from preflare.checks import check_number
-from preflare.data.shard import Shard, remask
+from preflare.data.shard import Shard
+from preflare.data.writing import remask
 from preflare.errors import ConfigError, RunError, ShardError
 from preflare.model.quiet_error import of_shard, weights_digest
 from preflare.model.trained_on import check_kind, check_line

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preflare.data import shard
+from preflare.data import shard, writing
 from preflare.data.shard import Shard
 from preflare.data.slabs import Slabs
 from preflare.data.stream import StreamedSpectra
@@ -66,7 +66,7 @@ def write_cube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteCube:
             quality=quality.reshape(shape),
             position=np.zeros((*shape, 2), dtype=np.float32),
         )
-        path, _ = shard.write(tmp_path, Observation(header, *shape, blocks=lambda: iter([block])))
+        path, _ = writing.write(tmp_path, Observation(header, *shape, blocks=lambda: iter([block])))
         return Shard.open(path)
 
     return write

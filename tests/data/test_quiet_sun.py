@@ -10,7 +10,8 @@ from hydra.utils import instantiate
 
 from preflare.command import CONF
 from preflare.data.quiet_sun import QuietSunDataModule, quiet
-from preflare.data.shard import Shard, remask
+from preflare.data.shard import Shard
+from preflare.data.writing import remask
 from preflare.errors import PartitionError, ShardError
 from preflare.sun.line import Line
 from preflare.sun.observation import Label

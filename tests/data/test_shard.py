@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from preflare.data import shard
+from preflare.data import shard, writing
 from preflare.data.shard import SCHEMA, Shard
 from preflare.errors import ShardError
 from preflare.sun.goes import Goes
@@ -65,7 +65,7 @@ def observation(sizes: tuple[int, ...] = (2, 3), header: Header = HEADER, **chan
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    return shard.write(tmp_path / "shards", observation())[0]
+    return writing.write(tmp_path / "shards", observation())[0]
 
 
 def test_what_goes_in_comes_out(written: Path) -> None:
@@ -89,8 +89,8 @@ def test_the_size_of_blocks_leaves_no_trace(tmp_path: Path) -> None:
                 arrays = {name: getattr(part, name)[row : row + 1] for name in shard.LAYOUT}
                 yield Block(**arrays, truth={"kind": part.truth["kind"][row : row + 1]})
 
-    first = shard.write(tmp_path / "a", observation())[0]
-    second = shard.write(tmp_path / "b", observation(blocks=single))[0]
+    first = writing.write(tmp_path / "a", observation())[0]
+    second = writing.write(tmp_path / "b", observation(blocks=single))[0]
     assert Shard.open(first).digest == Shard.open(second).digest
 
 
@@ -114,9 +114,19 @@ def test_it_survives_a_pickle(written: Path) -> None:
     assert opened.read("quality").shape == (5, 3, 4)
 
 
+@pytest.mark.parametrize("size", [1, 500])
+def test_small_blocks_that_wait_for_each_other_change_nothing(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(writing, "CHUNK", size)
+    path, _ = writing.write(tmp_path / "other", observation())
+    assert Shard.open(path).digest == Shard.open(written).digest
+    assert np.array_equal(Shard.open(path).read("spectra"), Shard.open(written).read("spectra"), equal_nan=True)
+
+
 def test_writing_it_again_leaves_it_alone(written: Path) -> None:
     before = written.stat().st_mtime_ns
-    assert shard.write(written.parent, observation()) == (written, False)
+    assert writing.write(written.parent, observation()) == (written, False)
     assert written.stat().st_mtime_ns == before
 
 
@@ -131,13 +141,13 @@ def test_writing_it_again_leaves_it_alone(written: Path) -> None:
 def test_another_observation_of_the_same_name_is_refused(written: Path, change: dict, named: str) -> None:
     before = written.read_bytes()
     with pytest.raises(ShardError, match=f"these differ: {named}"):
-        shard.write(written.parent, observation(header=replace(HEADER, **change)))
+        writing.write(written.parent, observation(header=replace(HEADER, **change)))
     assert written.read_bytes() == before
 
 
 def remask_as_it_is(path: Path) -> None:
     quality = Shard.open(path).read("quality")
-    shard.remask(Shard.open(path), quality, np.zeros(quality.shape, np.float32), {})
+    writing.remask(Shard.open(path), quality, np.zeros(quality.shape, np.float32), {})
 
 
 def test_what_a_killed_process_left_is_swept_up(tmp_path: Path) -> None:
@@ -145,7 +155,7 @@ def test_what_a_killed_process_left_is_swept_up(tmp_path: Path) -> None:
     gone.wait()
     alive, other = tmp_path / f".{HEADER.name}.{os.getppid()}.part", tmp_path / f".AR_x.{gone.pid}.part"
     # Written, then already there, then given another mask.
-    for again in (shard.write, shard.write, lambda *_: remask_as_it_is(tmp_path / f"{HEADER.name}.h5")):
+    for again in (writing.write, writing.write, lambda *_: remask_as_it_is(tmp_path / f"{HEADER.name}.h5")):
         left = tmp_path / f".{HEADER.name}.{gone.pid}.part"
         for path in (left, alive, other, tmp_path / f".{HEADER.name}.x.part"):
             path.write_bytes(b"half")
@@ -169,18 +179,18 @@ def broken() -> Iterator[Block]:
 )
 def test_nothing_is_left_of_a_failure(tmp_path: Path, changes: dict, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
-        shard.write(tmp_path / "new" / "folder", observation(**changes))
+        writing.write(tmp_path / "new" / "folder", observation(**changes))
     assert not list(tmp_path.iterdir())
     (tmp_path / "old").mkdir()
     with pytest.raises(error, match=message):
-        shard.write(tmp_path / "old" / "folder", observation(**changes))
+        writing.write(tmp_path / "old" / "folder", observation(**changes))
     assert [path.name for path in tmp_path.rglob("*")] == ["old"], "what was there stays"
 
 
 def test_truth_in_some_blocks_only(tmp_path: Path) -> None:
     blocks = [block(2), replace(block(3), truth={})]
     with pytest.raises(ShardError, match="a block lacks"):
-        shard.write(tmp_path, observation(blocks=lambda: iter(blocks)))
+        writing.write(tmp_path, observation(blocks=lambda: iter(blocks)))
 
 
 def test_no_shards(tmp_path: Path) -> None:
@@ -250,7 +260,7 @@ def test_a_shard_of_another_line(written: Path, change: dict, message: str) -> N
 
 def test_open_all(written: Path) -> None:
     other = replace(HEADER, id="20140101_140938_3860258481", label=Label.AR, onset="")
-    shard.write(written.parent, observation(header=other))
+    writing.write(written.parent, observation(header=other))
     names = [opened.name for opened in shard.open_all(written.parent, LINE)]
     assert names == ["AR_20140101_140938_3860258481", "PF_20140329_140938_3860258481"]
     assert [s.name for s in shard.open_all(written.parent, LINE, only=names[1:])] == names[1:]
@@ -262,17 +272,17 @@ def test_origins_do_not_mix(written: Path) -> None:
     real = replace(HEADER, id="20140101_140938_3860258481", origin="level2")
     message = f"holds shards of origin simulation \\({written.name}\\), {real.name} is of origin level2.*data.root=DIR"
     with pytest.raises(ShardError, match=message):
-        shard.write(written.parent, observation(header=real))
+        writing.write(written.parent, observation(header=real))
     with pytest.raises(ShardError, match=message):
         (written.parent / "broken.h5").write_text("no shard, sorted first")
-        shard.write(written.parent, observation(header=real))
+        writing.write(written.parent, observation(header=real))
     assert {path.name for path in written.parent.iterdir()} == {written.name, "broken.h5"}
-    shard.write(written.parent, observation(header=replace(real, origin="simulation")))
+    writing.write(written.parent, observation(header=replace(real, origin="simulation")))
 
 
 def test_origins_that_were_mixed_by_hand(written: Path, tmp_path: Path) -> None:
     real = replace(HEADER, id="20140101_140938_3860258481", origin="level2")
-    path, _ = shard.write(tmp_path / "real", observation(header=real))
+    path, _ = writing.write(tmp_path / "real", observation(header=real))
     path.rename(written.parent / path.name)
     with pytest.raises(ShardError, match="mixes shards of origins level2 and simulation"):
         shard.open_all(written.parent, LINE)
@@ -282,7 +292,7 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for root in (tmp_path / "file", tmp_path / "file" / "shards"):
         with pytest.raises(ShardError, match=f"No shard can be written into {root} .it is a file, or below one"):
-            shard.write(root, observation())
+            writing.write(root, observation())
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -293,27 +303,27 @@ def test_a_folder_where_one_may_not_look_or_write(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(Path, call, refuse)
     with pytest.raises(ShardError, match="shards .Permission denied.. Choose another folder with data.root=DIR"):
-        shard.write(tmp_path / "shards", observation())
+        writing.write(tmp_path / "shards", observation())
 
 
 def test_a_folder_that_takes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("Unable to create file\nand a second line")
 
-    monkeypatch.setattr(shard.h5py, "File", refuse)
+    monkeypatch.setattr(writing.h5py, "File", refuse)
     with pytest.raises(ShardError, match="new .Unable to create file.. Choose"):
-        shard.write(tmp_path / "new", observation())
+        writing.write(tmp_path / "new", observation())
     assert not list(tmp_path.iterdir())
 
 
 def test_the_x_ray_curve_is_kept_and_digested(tmp_path: Path) -> None:
     curve = Goes(np.arange(-3.0, 7.0), np.geomspace(1e-7, 1e-5, 10))
-    path, _ = shard.write(tmp_path / "with", observation(goes=curve))
+    path, _ = writing.write(tmp_path / "with", observation(goes=curve))
     opened = Shard.open(path)
     found = opened.goes()
     assert found is not None
     assert np.array_equal(found.time, curve.time) and np.array_equal(found.flux, curve.flux)
-    without = Shard.open(shard.write(tmp_path / "without", observation())[0])
+    without = Shard.open(writing.write(tmp_path / "without", observation())[0])
     assert without.goes() is None and without.digest != opened.digest
     with h5py.File(path, "a") as file:
         assert file["goes/flux"].attrs["unit"] == "W/m2"
@@ -328,13 +338,13 @@ def test_another_mask_changes_the_mask_and_nothing_else(written: Path) -> None:
     quality = before.read("quality") | np.uint16(256)
     error = np.arange(quality.size, dtype=np.float32).reshape(quality.shape)
     error.ravel()[0] = np.nan
-    after = shard.remask(before, quality, error, {"threshold": 2.0})
+    after = writing.remask(before, quality, error, {"threshold": 2.0})
     assert after.digest != before.digest and after.quiet_sun == {"threshold": 2.0} and after.path == before.path
     np.testing.assert_array_equal(after.read("quality"), quality)
     np.testing.assert_array_equal(after.read("reconstruction_error"), error)
     for name in ("spectra", "intensity", "time", "phase", "exposure", "position"):
         np.testing.assert_array_equal(after.read(name), before.read(name))
-    again = shard.remask(after, quality, error, {"threshold": 2.0})
+    again = writing.remask(after, quality, error, {"threshold": 2.0})
     assert again.digest == after.digest
     assert [path.name for path in written.parent.iterdir()] == [written.name]
 
@@ -347,5 +357,5 @@ def test_a_mask_that_cannot_be_written_leaves_the_shard(written: Path, monkeypat
 
     monkeypatch.setattr("os.replace", fail)
     with pytest.raises(ShardError, match="No shard can be written into .*No space left"):
-        shard.remask(found, found.read("quality"), np.zeros(found.shape[:3], np.float32), {})
+        writing.remask(found, found.read("quality"), np.zeros(found.shape[:3], np.float32), {})
     assert written.read_bytes() == before and [path.name for path in written.parent.iterdir()] == [written.name]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preflare.data import shard
+from preflare.data import shard, writing
 from preflare.data.shard import Shard
 from preflare.explain.cube import Cube
 from preflare.report import section
@@ -25,7 +25,7 @@ def plant(path: Path, root: Path) -> Path:
     kind = np.full(one.shape[:3], Precursor.RED_WING, np.uint8)
     truth = {"kind": kind, "changed": changed, "changed_normalised": changed}
     arrays = {name: getattr(block, name) for name in shard.LAYOUT}
-    written, _ = shard.write(
+    written, _ = writing.write(
         root, Observation(one.header, *one.shape[:3], blocks=lambda: iter([type(block)(**arrays, truth=truth)]))
     )
     return written

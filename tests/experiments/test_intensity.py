@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preflare.data import shard
+from preflare.data import shard, writing
 from preflare.data.shard import Shard
 from preflare.explain.cube import Cube
 from preflare.report import section
@@ -34,7 +34,7 @@ def sweep(own_run: Path, make_cube: Callable[..., Cube], tmp_path: Path) -> Path
         arrays["quality"][:, :, 7:] |= Quality.HIGH_CONTINUUM.value
         new = type(block)(**arrays)
         blocks = partial(iter, [new])
-        made, _ = shard.write(tmp_path / "lit", Observation(one.header, *one.shape[:3], blocks=blocks))
+        made, _ = writing.write(tmp_path / "lit", Observation(one.header, *one.shape[:3], blocks=blocks))
         mean = np.where(lit < 100, lit, 200 - lit) / 100
         make_cube(own_run / "cubes", made, np.full(one.shape[:3], 0.5), np.repeat(mean[..., None], 240, axis=3))
     return own_run

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preflare.data import shard
+from preflare.data import writing
 from preflare.data.shard import Shard
 from preflare.explain.cube import Cube
 from preflare.report import section
@@ -27,7 +27,7 @@ def place(source: Path, target: Path, bright: int) -> Path:
     intensity[:3] += np.arange(10)  # brightest at the last pixel before the flare
     intensity[3, :, bright] = 900
     made = replace(block, position=position, intensity=intensity)
-    return shard.write(target, Observation(opened.header, *opened.shape[:3], lambda: iter([made])))[0]
+    return writing.write(target, Observation(opened.header, *opened.shape[:3], lambda: iter([made])))[0]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def explained(own_run: Path) -> list[Cube]:
             for key, array in {"kind": kind, "changed": mask, "changed_normalised": mask}.items():
                 file[f"truth/{key}"] = array
                 file[f"truth/{key}"].attrs["blake3"] = of_array(array)
-            file.attrs["digest"] = finished.record["data"][name] = shard._digest(file)
+            file.attrs["digest"] = finished.record["data"][name] = shard.digest_of(file)
     method = ExpectedGradients(4, 2, "herding", 0)
     settings = Explanation("log_odds", "best", "clean", 8, 0, "all", 2, ("hirescam",), "float32", 1, 6, method)
     return settings(Ensemble(finished.folder, (finished,) * 3), home, None, None)

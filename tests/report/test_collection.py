@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preflare.data import shard
+from preflare.data import writing
 from preflare.data.shard import Shard
 from preflare.names import brief
 from preflare.report import collection
@@ -37,7 +37,7 @@ def known(make_shard: Callable[..., Path], tmp_path: Path) -> Shard:
     made = Shard.open(make_shard(tmp_path / "made", Label.PF, 0))
     goes = Goes(np.arange(-600.0, 3000.0, 60.0), np.full(60, 1e-6))
     blocks = [block for _, block in made.blocks(9)]
-    path, _ = shard.write(tmp_path, Observation(made.header, *made.shape[:3], blocks=lambda: iter(blocks), goes=goes))
+    path, _ = writing.write(tmp_path, Observation(made.header, *made.shape[:3], blocks=lambda: iter(blocks), goes=goes))
     return Shard.open(path)
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from preflare.command import CONF
-from preflare.data import shard
+from preflare.data import writing
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError, ShardError
 from preflare.report import data_report
@@ -44,7 +44,7 @@ def folder(make_shard: MakeShard, tmp_path_factory: pytest.TempPathFactory) -> P
                 goes = Goes(time, np.where(np.abs(time - 600) < 90, 2e-5, 1e-6))
             header = replace(made.header, settings={"mode": "raster", "mu": 0.3 + 0.2 * label + 0.01 * number})
             blocks = [block for _, block in made.blocks(9)]
-            shard.write(
+            writing.write(
                 tmp_path / "shards",
                 Observation(header, *made.shape[:3], blocks=lambda blocks=blocks: iter(blocks), goes=goes),
             )
@@ -129,10 +129,10 @@ def test_a_foreign_mask_is_a_warning(folder: Path, tmp_path: Path, monkeypatch: 
     made = Shard.open(next(folder.glob("AR*.h5")))
     blocks = [block for _, block in made.blocks(9)]
     header = replace(made.header, origin="level2")
-    path, _ = shard.write(tmp_path, Observation(header, *made.shape[:3], blocks=lambda: iter(blocks)))
+    path, _ = writing.write(tmp_path, Observation(header, *made.shape[:3], blocks=lambda: iter(blocks)))
     for origin, foreign in (("level2", False), ("simulation", True)):
         quality = made.read("quality")
-        shard.remask(Shard.open(path), quality, np.zeros(quality.shape), {"threshold": 1.0, "trained_on": origin})
+        writing.remask(Shard.open(path), quality, np.zeros(quality.shape), {"threshold": 1.0, "trained_on": origin})
         plain = unescape(data_report.write(tmp_path).read_text(encoding="utf-8"))
         assert ('class="warning">Quiet Sun masked by a model of the simulated Sun.' in plain) is foreign
         assert ("<li>An autoencoder trained on the simulated Sun decided" in plain) is foreign
@@ -181,7 +181,7 @@ def test_a_line_without_a_config_is_said(make_shard: MakeShard, tmp_path: Path) 
     made = Shard.open(make_shard(tmp_path / "made", Label.AR, 0))
     blocks = [block for _, block in made.blocks(9)]
     header = replace(made.header, line="h_alpha")
-    shard.write(tmp_path / "own", Observation(header, *made.shape[:3], blocks=lambda: iter(blocks)))
+    writing.write(tmp_path / "own", Observation(header, *made.shape[:3], blocks=lambda: iter(blocks)))
     with pytest.raises(ShardError, match="holds the line h_alpha, of which there is no .*h_alpha.yaml"):
         data_report.write(tmp_path / "own")
 
@@ -190,7 +190,7 @@ def written(root: Path, made: Shard, line: Line, **changes: object) -> Path:
     """The same spectra as if ingested with this line."""
     blocks = [block for _, block in made.blocks(9)]
     header = replace(made.header, recipe=recipe(line, Window(25.0, 1.0, "nothing", None, None, None)), **changes)  # type: ignore[arg-type]
-    return shard.write(root, Observation(header, *made.shape[:3], blocks=lambda: iter(blocks)))[0]
+    return writing.write(root, Observation(header, *made.shape[:3], blocks=lambda: iter(blocks)))[0]
 
 
 def test_the_rules_are_those_the_shards_were_made_with(
@@ -219,7 +219,7 @@ def test_which_flags_count_is_a_choice(make_shard: MakeShard, tmp_path: Path) ->
     made = Shard.open(path)
     flags = made.read("quality")
     flags[1] |= 64  # high continuum
-    shard.remask(made, flags, np.zeros(flags.shape), {})
+    writing.remask(made, flags, np.zeros(flags.shape), {})
 
     def clean(tolerated: list[str] | None) -> tuple[int, str]:
         page = data_report.write(path, None, tolerated).read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from preflare.command import CONF
-from preflare.data import shard
+from preflare.data import writing
 from preflare.data.shard import Shard
 from preflare.errors import ShardError
 from preflare.report import data_report
@@ -70,7 +70,7 @@ def test_another_line_is_refused(make_shard: MakeShard, tmp_path: Path) -> None:
 def test_the_real_raster_again_from_its_file(real_data: Path, tmp_path: Path, line: Line) -> None:
     window = instantiate(OmegaConf.load(CONF / "window" / "all.yaml"))
     (observation,) = Folder(str(real_data / "full_resolution"), window, None).observations(line)
-    shard.write(tmp_path, observation)
+    writing.write(tmp_path, observation)
     row = written(tmp_path)
 
     path = next((real_data / "full_resolution").glob("*raster*.fits"))
@@ -137,7 +137,7 @@ def test_the_real_raster_again_from_its_file(real_data: Path, tmp_path: Path, li
 def test_the_cadence_of_real_repeats_again_from_their_files(real_data: Path, tmp_path: Path, line: Line) -> None:
     window = instantiate(OmegaConf.load(CONF / "window" / "all.yaml"))
     (observation,) = Folder(str(real_data / "coarse"), window, None).observations(line)
-    shard.write(tmp_path, observation)
+    writing.write(tmp_path, observation)
     middle = []
     for path in (real_data / "coarse").glob("*raster*.fits*"):
         with fits.open(path) as hdus:

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from preflare.command import CONF
-from preflare.data import shard
+from preflare.data import writing
 from preflare.data.shard import Shard
 from preflare.errors import RunError, ShardError
 from preflare.explain.cube import Cube
@@ -46,7 +46,7 @@ def one(tmp_path: Path, make_shard: MakeShard, make_cube: MakeCube) -> Explained
     truth = {"kind": kind, "footpoint": np.abs(position[..., 1] - 9).astype(np.float32)}
     made = replace(block, position=position, quality=quality, intensity=intensity, truth=truth)
     goes = Goes(np.array([0.0, 600.0]), np.array([1e-7, 1e-5]))
-    path, _ = shard.write(tmp_path / "shards", Observation(opened.header, 4, 2, 10, lambda: iter([made]), goes))
+    path, _ = writing.write(tmp_path / "shards", Observation(opened.header, 4, 2, 10, lambda: iter([made]), goes))
     score = np.random.default_rng(0).uniform(0.1, 0.9, (4, 2, 10))
     log_odds = np.log(score / (1 - score))
     make_cube(tmp_path / "cubes", path, score, np.repeat((log_odds - 0.5)[..., None] / 240, 240, axis=-1))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from preflare.data import shard
+from preflare.data import writing
 from preflare.data.shard import LAYOUT, Shard
 from preflare.errors import ConfigError
 from preflare.sun import catalog
@@ -54,8 +54,8 @@ def test_ingested_files_give_the_same_shard(
     source: Simulation, line: Line, written: Path, tmp_path: Path, name: str
 ) -> None:
     direct = next(observation for observation in source.observations(line) if observation.header.name == name)
-    one, _ = shard.write(tmp_path / "direct", direct)
-    other, _ = shard.write(tmp_path / "files", through_files(source, line, written, name))
+    one, _ = writing.write(tmp_path / "direct", direct)
+    other, _ = writing.write(tmp_path / "files", through_files(source, line, written, name))
     first, second = Shard.open(one, line), Shard.open(other, line)
     assert second.truth == () and second.shape == first.shape
     for array in LAYOUT:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from preflare.data import shard
+from preflare.data import shard, writing
 from preflare.errors import ConfigError
 from preflare.sun import catalog
 from preflare.sun.goes import flare_class
@@ -82,9 +82,9 @@ def test_an_observation_is_a_function_of_seed_and_id(
     simulate: Simulate, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = next(o for o in simulate().observations(line) if o.header.name == PF)
-    first, _ = shard.write(tmp_path / "whole", whole)
+    first, _ = writing.write(tmp_path / "whole", whole)
     monkeypatch.setattr(module, "BLOCK", 1)  # a repeat at a time
-    second, _ = shard.write(tmp_path / "alone", one(simulate(f"observations=[{PF}]"), line))
+    second, _ = writing.write(tmp_path / "alone", one(simulate(f"observations=[{PF}]"), line))
     assert shard.Shard.open(first, line).digest == shard.Shard.open(second, line).digest
     assert shard.Shard.open(first, line).truth == ("changed", "changed_normalised", "footpoint", "kind", "quiet")
     other = one(simulate(f"observations=[{PF}]", "simulation.seed=2"), line)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from preflare.data.parallel import write_all
 from preflare.data.shard import Shard
-from preflare.data.writing import write_all
 from preflare.errors import ShardError
 from preflare.sun.observation import Block, Label, Observation
 from tests.conftest import MakeShard
