@@ -13,13 +13,16 @@ Plain = float | int | str | bool | None
 
 def recipe(line: Line, window: Window, simulation: Mapping[str, object] | None = None) -> dict[str, Plain]:
     """Of the line what shapes a spectrum, the whole window, and the numbers of the simulation if it is one."""
-    chosen = {key: getattr(line, key) for key in ("detector", "start", "stop", "points", "cores", "rules")}
+    decides = ("detector", "start", "stop", "points", "cores", "rules", "continuum", "reference", "reference_halfwidth")
+    chosen = {key: getattr(line, key) for key in decides}
+    if line.reference is not None:
+        chosen["rest"] = line.features[line.reference]
     parts = {"line": chosen, "window": window} | ({"simulation": simulation} if simulation is not None else {})
     return {key: value for name, part in parts.items() for key, value in flatten(name, part)}
 
 
 def stored(line: Line, recipe: Mapping[str, Plain], wavelength: np.ndarray) -> Line:
-    """The line as an observation was made with it: grid, cores and rules of its recipe, all else of ``line``.
+    """The line as an observation was made with it: grid, cores, rules and continuum of its recipe, else as ``line``.
 
     What the recipe does not name stays as it is. Raises ConfigError if both together cannot be meant.
     """
@@ -32,6 +35,8 @@ def stored(line: Line, recipe: Mapping[str, Plain], wavelength: np.ndarray) -> L
         "points": len(wavelength),
         "rules": replace(line.rules, **rules),  # type: ignore[arg-type]
     }
+    if "line.continuum.0" in recipe:
+        chosen["continuum"] = (recipe["line.continuum.0"], recipe["line.continuum.1"])
     cores = {key.removeprefix("line.cores."): value for key, value in recipe.items() if key.startswith("line.cores.")}
     if cores:
         # JSON sorted them; their order is that of the core ratio.

@@ -29,6 +29,9 @@ def test_the_recipe_changes_with_every_choice() -> None:
         recipe(replace(line, points=99), window),
         recipe(line, replace(window, minutes=9)),
         recipe(line, window, {"seed": 1}),
+        recipe(replace(line, continuum=(2799.8, 2800.15)), window),
+        recipe(replace(line, reference_halfwidth=0.3), window),
+        recipe(replace(line, features={**line.features, str(line.reference): 2799.5}), window),
     ):
         assert len(set(other.items()) ^ set(plain.items())) in (1, 2)
 
@@ -39,6 +42,7 @@ def test_a_line_comes_back_from_its_recipe() -> None:
     line, window = instantiate(config.line), instantiate(config.window)
     rules = replace(line.rules, low_signal=40.0, core_ratio=(0.5, 3.0), peak_halfwidth=None)
     made = replace(line, start=2795.0, points=480, cores={"k": 2796.4, "h": 2803.5}, rules=rules)
+    made = replace(made, continuum=(2799.8, 2800.1))
     kept = json.loads(json.dumps(recipe(made, window), sort_keys=True))
     assert stored(line, kept, made.wavelength) == made
     assert list(stored(line, kept, made.wavelength).cores) == ["k", "h"], "their order is that of the ratio"
