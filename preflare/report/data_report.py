@@ -6,14 +6,11 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from hydra.utils import instantiate
-from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 from rich.console import Console
 from rich.progress import track
@@ -23,14 +20,10 @@ from preflare.data import shard as shards
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError, ShardError
 from preflare.explain.explanation import ORIGINS
-from preflare.figures import context as context_figure
-from preflare.figures import flag_examples, xrays
-from preflare.report import collection, confounders, inventory, metadata, referee, templates
+from preflare.report import confounders, data_pictures, inventory, metadata, referee, templates
 from preflare.report.inventory import Row
-from preflare.report.page import Picture, frame
 from preflare.report.tables import Table
 from preflare.sun import catalog, images, quality
-from preflare.sun.goes import CLASSES
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
 from preflare.sun.quality import Quality
@@ -42,12 +35,6 @@ SIMULATED = (
     "Simulated data: these shards were made by the simulated Sun. What is said of them says nothing about real "
     "observations."
 )
-# Arcsec shown around the slit's places.
-MARGIN = 10.0
-# Of a view, relative to its height, at least.
-BREADTH = 0.8
-# Images of an observation that are shown: slit-jaw and AIA.
-VIEWS = 4
 
 
 def write(where: Path, films: Path | None = None, tolerated: Sequence[str] | None = None) -> Path:
@@ -144,7 +131,7 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
     foreign = sorted({row.masked_by for row in rows} - {""})
     masked = f"quiet Sun masked by a model of {' and '.join(ORIGINS[origin] for origin in foreign)}" if foreign else ""
     remark = REMARK if simulated else ""
-    pictures = _contexts(found, rows, films, remark)
+    pictures = data_pictures.contexts(found, rows, films, remark)
     differences = confounders.compare(rows)
     words, prediction = metadata.categories(rows), metadata.predict(rows)
     # For shards that do not say it; the simulated Sun knows its own onsets, the catalog's are of the real one.
@@ -164,10 +151,10 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
         ),
         flags=_flags(rows),
         flags_caption=_flags_caption(line),
-        examples=_examples(found, rows, line, "; ".join(part for part in (remark, masked) if part)),
+        examples=data_pictures.examples(found, rows, line, "; ".join(part for part in (remark, masked) if part)),
         context=pictures,
         unseen=[row.name for row in rows if row.name not in {picture.title for picture in pictures}],
-        xrays=_xrays(found, rows, remark),
+        xrays=data_pictures.x_rays(found, rows, remark),
         differences=_differences(differences),
         differences_caption=(
             "Medians over observations. AUC is the probability that a PF observation has the larger value; 0.5 is no "
@@ -338,102 +325,6 @@ def _subset(rows: Sequence[Row], differences: Sequence[confounders.Difference]) 
 
 def _number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if np.isfinite(value) else ""
-
-
-def _examples(found: Sequence[Shard], rows: Sequence[Row], line: Line, remark: str) -> Picture:
-    """Up to four spectra of each flag, from as many observations as have it."""
-    spectra: dict[str, list[np.ndarray]] = {}
-    titles: dict[str, list[str]] = {}
-    for name in rows[0].examples:
-        having = [(shard, row) for shard, row in zip(found, rows, strict=True) if row.examples[name]]
-        if not having:
-            continue
-        # Round by round: the first of every observation, then the second.
-        queue = [
-            (shard, row.examples[name][turn])
-            for turn in range(inventory.EXAMPLES)
-            for shard, row in having
-            if turn < len(row.examples[name])
-        ]
-        step = max(1, len(queue) // inventory.EXAMPLES) if len(having) > 1 else 1
-        for shard, place in queue[::step][: inventory.EXAMPLES]:
-            spectrum, peak = _spectrum(shard, place)
-            title = name or "clean"
-            # One panel says that nothing is left.
-            if not np.isfinite(spectrum).any() and title in spectra:
-                continue
-            spectra.setdefault(title, []).append(spectrum)
-            known = f", {peak:.0f} DN/s" if np.isfinite(peak) else ""
-            titles.setdefault(title, []).append(
-                f"{shard.name[:18]}\nrepeat {place[0]}, step {place[1]}, pixel {place[2]}{known}"
-            )
-    figure = flag_examples.draw(
-        line.wavelength,
-        {name: np.stack(values) for name, values in spectra.items()},
-        titles,
-        {**line.cores, **line.features},
-        remark,
-    )
-    caption = (
-        "Clean spectra and spectra that carry each flag, divided by their maximum; gaps are points that were masked."
-    )
-    return frame("Examples of every flag", caption, figure)
-
-
-def _spectrum(shard: Shard, place: tuple[int, int, int]) -> tuple[np.ndarray, float]:
-    with h5py.File(shard.path, "r", locking="best-effort") as file:
-        return file["spectra"][place], float(file["intensity"][place])
-
-
-def _xrays(found: Sequence[Shard], rows: Sequence[Row], remark: str) -> Picture | None:
-    curves = [curve for shard in found if (curve := collection.curve(shard)) is not None]
-    if not curves:
-        return None
-    caption = (
-        f"X-rays of the whole Sun around {len(curves)} of {len(rows)} observations. Grey band: the window; upright "
-        "orange line: the onset; level grey lines: where the classes named at their ends begin."
-    )
-    return frame("X-rays around the observations", caption, xrays.draw(curves, CLASSES, remark))
-
-
-def _contexts(found: Sequence[Shard], rows: Sequence[Row], films: Path | None, remark: str) -> list[Picture]:
-    """The surroundings of every observation that has images; without any, none."""
-    if films is None:
-        return []
-    pictures = []
-    for shard, row in zip(found, rows, strict=True):
-        paths = images.choose(images.find(films, shard.header.id), VIEWS)
-        if paths:
-            pictures.append(_context(shard, row, [images.Film.open(path) for path in paths], remark))
-    return pictures
-
-
-def _context(shard: Shard, row: Row, films: Sequence[images.Film], remark: str) -> Picture:
-    """One observation: the images nearest to the middle of its exposures' times."""
-    time, position = shard.read("time"), shard.read("position")
-    middle = row.start + timedelta(seconds=float(np.median(time)))
-    repeat = int(np.abs(np.median(time, axis=1) - np.median(time)).argmin())
-    left, right, bottom, top = images.field(position, MARGIN)
-    # A slit is long and a raster narrow: show some of what lies beside.
-    beside = max(0.0, BREADTH * (top - bottom) - (right - left)) / 2
-    extent = (left - beside, right + beside, bottom, top)
-    views, marks, offsets = [], [], []
-    for film in films:
-        number = film.nearest(middle)
-        moment = film.moment(number)
-        marks.append((moment - row.start).total_seconds() / 60)
-        offsets.append(abs((moment - middle).total_seconds()) / 60)
-        image, told = film.cut(number, extent), f"{film.title}\n{moment:%Y-%m-%d %H:%M:%S}"
-        views.append(context_figure.View(told, image, extent, collection.limits(image)))
-    figure: Figure = context_figure.draw(
-        row.name, collection.curve(shard, marks), views, images.slits(position[repeat]), CLASSES, remark
-    )
-    caption = (
-        f"Images upright in helioprojective coordinates, with the slit's {row.steps} place{'s' * (row.steps != 1)} in "
-        f"one repeat in green; taken up to {max(offsets):.1f} min from the middle of the exposures."
-        + ("" if shard.has_goes else " The X-ray flux is not known.")
-    )
-    return frame(row.name, caption, figure)
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -18,7 +18,7 @@ from preflare.command import CONF
 from preflare.data import writing
 from preflare.data.shard import Shard
 from preflare.errors import ConfigError, ShardError
-from preflare.report import data_report
+from preflare.report import data_pictures, data_report
 from preflare.sun.goes import Goes
 from preflare.sun.line import Line
 from preflare.sun.observation import Label, Observation
@@ -125,7 +125,7 @@ def test_who_has_no_images_is_said(folder: Path, tmp_path: Path) -> None:
 
 def test_a_foreign_mask_is_a_warning(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remarks: list[object] = []
-    monkeypatch.setattr(data_report.flag_examples, "draw", lambda *asked: (remarks.append(asked[-1]), Figure())[1])
+    monkeypatch.setattr(data_pictures.flag_examples, "draw", lambda *asked: (remarks.append(asked[-1]), Figure())[1])
     made = Shard.open(next(folder.glob("AR*.h5")))
     blocks = [block for _, block in made.blocks(9)]
     header = replace(made.header, origin="level2")
@@ -152,13 +152,13 @@ def test_nothing_left_is_said_once(folder: Path, monkeypatch: pytest.MonkeyPatch
         }
         return Figure()
 
-    monkeypatch.setattr(data_report.flag_examples, "draw", draw)
+    monkeypatch.setattr(data_pictures.flag_examples, "draw", draw)
     found, line = data_report._open(folder)
     rows = [data_report.inventory.measure(one, line) for one in found]
     assert sum(len(row.examples["MISSING"]) for row in rows) > 1
     nothing = np.full(line.points, np.nan)
-    monkeypatch.setattr(data_report, "_spectrum", lambda *_: (nothing, np.nan))
-    data_report._examples(found, rows, line, "")
+    monkeypatch.setattr(data_pictures, "_spectrum", lambda *_: (nothing, np.nan))
+    data_pictures.examples(found, rows, line, "")
     assert len(drawn["MISSING"]) == 1 and np.isnan(drawn["MISSING"]).all()
 
 
