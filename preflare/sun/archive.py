@@ -1,7 +1,7 @@
 """Observations from the public IRIS archive: downloaded into a cache, then ingested as files on disk are.
 
 An observation's folder in the cache holds the archive's files under their own names, ``SDO/`` with the unpacked AIA
-cubes, and ``archive.json``: of each file that came and is sound its bytes and SHA-256, with which a later ingest
+cubes, and ``archive.json``: of each file that came and is sound its bytes and BLAKE3 digest, with which a later ingest
 compares: what was damaged since is fetched again; null for both where the archive had none the last time. Rasters are
 read from their tarball as it is. One command at a time works in an observation's folder.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from omegaconf import ListConfig
 
 from preflare.checks import check_flag, check_integer, check_number, check_path, check_text
+from preflare.digest import of_file
 from preflare.errors import (
     ArchiveError,
     CatalogError,
@@ -44,7 +45,7 @@ RASTER = "iris_l2_{id}_raster.tar.gz"
 AIA = "iris_l2_{id}_SDO.tar.gz"
 SLIT_JAW = tuple(f"iris_l2_{{id}}_SJI_{filter}_t000.fits.gz" for filter in ("1330", "1400", "2796", "2832"))
 RECORD = "archive.json"
-LACKING = {"bytes": None, "sha256": None}
+LACKING = {"bytes": None, "blake3": None}
 GIB = 2**30
 # What a transatlantic line gave; only to say how long it may take.
 RATE = 5e6  # bytes/s
@@ -337,14 +338,14 @@ class Archive:
                 self._fetch(wanted, file)
             elif not _is_sound(_read_record(wanted.folder).get(file)):
                 # Killed just before it was noted.
-                self._accept(wanted, file, tarball.sha256(path))
+                self._accept(wanted, file, of_file(path))
             if file == AIA.format(id=wanted.folder.name):
                 self._unpack(wanted, file)
 
     def _fetch(self, wanted: Wanted, file: str) -> None:
         """Download a file into its place, whatever is there."""
         path, remote = wanted.folder / file, wanted.files[file]
-        known = _read_record(wanted.folder).get(file, LACKING)["sha256"]
+        known = _read_record(wanted.folder).get(file, LACKING)["blake3"]
         with self.watch(file, remote.size) as advance:
             digest, size = self.web.fetch(self._url(wanted.folder.name, file), path, remote, known, advance)
         wanted.files[file] = Remote(size)
@@ -353,7 +354,7 @@ class Archive:
     def _accept(self, wanted: Wanted, file: str, digest: str) -> None:
         """Record a file that is there, if it can be used."""
         tarball.check(wanted.folder / file)
-        self._note(wanted, {file: {"bytes": wanted.files[file].size, "sha256": digest}})
+        self._note(wanted, {file: {"bytes": wanted.files[file].size, "blake3": digest}})
 
     def _note(self, wanted: Wanted, news: dict[str, dict]) -> None:
         record = _read_record(wanted.folder)
@@ -374,7 +375,7 @@ class Archive:
     def _mend(self, wanted: Wanted, file: str) -> bool:
         """Fetch a file again unless it is what was downloaded; returns whether it was."""
         path = wanted.folder / file
-        if path.exists() and tarball.sha256(path) == _read_record(wanted.folder)[file]["sha256"]:
+        if path.exists() and of_file(path) == _read_record(wanted.folder)[file]["blake3"]:
             return False
         log.warning("%s was changed or damaged since it was downloaded, so it is fetched again.", path)
         self._fetch(wanted, file)
@@ -390,7 +391,7 @@ class Archive:
             if not self._mend(wanted, raster):
                 raise
             (observation,) = files.observations(line)
-        if observation.header.sources[raster] != _read_record(wanted.folder)[raster]["sha256"]:
+        if observation.header.sources[raster] != _read_record(wanted.folder)[raster]["blake3"]:
             self._mend(wanted, raster)
             (observation,) = files.observations(line)
         return observation
@@ -400,8 +401,8 @@ def _read_record(folder: Path) -> dict[str, dict]:
     path = folder / RECORD
     try:
         files: dict[str, dict] = json.loads(path.read_text())["files"]
-        if not all({"bytes", "sha256"} <= set(file) for file in files.values()):
-            raise ValueError("a file without bytes or sha256")
+        if not all({"bytes", "blake3"} <= set(file) for file in files.values()):
+            raise ValueError("a file without bytes or blake3")
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, AttributeError, TypeError) as error:
@@ -420,7 +421,7 @@ def _write_record(folder: Path, files: dict[str, dict]) -> None:
 
 
 def _is_sound(known: dict | None) -> bool:
-    return known is not None and known["sha256"] is not None
+    return known is not None and known["blake3"] is not None
 
 
 def _make(folder: Path) -> None:

@@ -6,7 +6,6 @@ tarball with anything else in it is refused.
 """
 
 import gzip
-import hashlib
 import os
 import shutil
 import tarfile
@@ -21,12 +20,6 @@ BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error)
 
 class UnsafeError(Exception):
     """A member of a tarball that is not what level-2 data hold."""
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def to_end(tar: tarfile.TarFile) -> None:

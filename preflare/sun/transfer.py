@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from preflare.digest import of_file
 from preflare.errors import ArchiveError, UnreachableError
 
 PIECE = 2**20
@@ -96,11 +97,11 @@ class Web:
 
         return self._persist(url, ask)
 
-    def fetch(self, url: str, path: Path, remote: Remote, sha256: str | None, advance: Advance) -> tuple[str, int]:
-        """Download a file to its path; returns its SHA-256 and bytes.
+    def fetch(self, url: str, path: Path, remote: Remote, expected: str | None, advance: Advance) -> tuple[str, int]:
+        """Download a file to its path; returns its BLAKE3 digest and bytes.
 
         remote: the file as the server had it when it was asked; if it has another by now, that is what comes.
-        sha256: what it must be, None where nobody knows. advance: called with the number of bytes that came,
+        expected: what the digest must be, None where nobody knows. advance: called with the number of bytes that came,
         those of an earlier attempt included; with a negative number where they were of no use.
         Raises ArchiveError if the file does not come, is not packed data but a page, or is not what it must be;
         what came of a broken transfer stays for the next attempt, all else goes.
@@ -116,7 +117,7 @@ class Web:
 
         self._persist(url, attempt)
         part = partial_path(path, remote)
-        digest = _check(url, part, sha256)
+        digest = _check(url, part, expected)
         os.replace(part, path)
         _drop_parts(path)
         return digest, remote.size
@@ -279,13 +280,12 @@ def _other(url: str, what: str) -> str:
     )
 
 
-def _check(url: str, part: Path, sha256: str | None) -> str:
-    with part.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if sha256 is not None and digest != sha256:
+def _check(url: str, part: Path, expected: str | None) -> str:
+    digest = of_file(part)
+    if expected is not None and digest != expected:
         part.unlink()
         raise ArchiveError(
-            f"{url} has the SHA-256 {digest[:12]}..., expected {sha256[:12]}...: it was changed, or damaged on its "
+            f"{url} has the digest {digest[:12]}..., expected {expected[:12]}...: it was changed, or damaged on its "
             "way. Give the command again; if it stays so, the archive has another file now: to take it, delete the "
             "archive.json beside the download."
         )

@@ -141,27 +141,6 @@ def test_a_foreign_mask_is_a_warning(folder: Path, tmp_path: Path, monkeypatch: 
     assert remarks == ["", "quiet Sun masked by a model of the simulated Sun"]
 
 
-def test_nothing_left_is_said_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: dict[str, np.ndarray] = {}
-
-    def draw(wavelength: np.ndarray, spectra: dict[str, np.ndarray], *rest: object) -> Figure:
-        drawn.update(spectra)
-        assert {name: len(values) for name, values in spectra.items()} == {
-            name: len(values)
-            for name, values in rest[0].items()  # type: ignore[attr-defined]
-        }
-        return Figure()
-
-    monkeypatch.setattr(data_pictures.flag_examples, "draw", draw)
-    found, line = data_report._open(folder)
-    rows = [data_report.inventory.measure(one, line) for one in found]
-    assert sum(len(row.examples["MISSING"]) for row in rows) > 1
-    nothing = np.full(line.points, np.nan)
-    monkeypatch.setattr(data_pictures, "_spectrum", lambda *_: (nothing, np.nan))
-    data_pictures.examples(found, rows, line, "")
-    assert len(drawn["MISSING"]) == 1 and np.isnan(drawn["MISSING"]).all()
-
-
 def test_one_shard_alone(folder: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(next(folder.glob("AR*.h5")), tmp_path))
     plain = unescape(data_report.write(path).read_text(encoding="utf-8"))

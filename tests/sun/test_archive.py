@@ -109,7 +109,7 @@ def test_a_name_becomes_a_shard(
     assert sorted(path.name for path in cache.iterdir()) == sorted([RASTER, SLIT_JAW, AIA, "SDO", "archive.json"])
     assert (cache / "SDO" / "aia_l2_171.fits").read_bytes() == b"a cube"
     record = json.loads((cache / "archive.json").read_text())["files"]
-    assert record[RASTER] == {"bytes": served(server, RASTER).stat().st_size, "sha256": shard.header.sources[RASTER]}
+    assert record[RASTER] == {"bytes": served(server, RASTER).stat().st_size, "blake3": shard.header.sources[RASTER]}
     assert record[f"iris_l2_{ID}_SJI_1330_t000.fits.gz"]["bytes"] is None
 
     server.asked.clear()
@@ -160,7 +160,7 @@ def test_another_checksum_than_recorded(
     assert ingest("data.root=elsewhere") == 0
     cache = tmp_path / "cache" / ID
     record = json.loads((cache / "archive.json").read_text())
-    record["files"][RASTER]["sha256"] = "0" * 64
+    record["files"][RASTER]["blake3"] = "0" * 64
     (cache / "archive.json").write_text(json.dumps(record))
     assert "expected 000000000000...: it was changed, or damaged on its way" in refused()
     assert (cache / RASTER).exists(), "what is there stays until something better has come"
@@ -177,7 +177,7 @@ def test_a_kill_before_the_checksum_is_noted(
     before, came = note.read_text(), len(server.gets)
     record = json.loads(before)
     for file in (RASTER, AIA, SLIT_JAW):
-        record["files"][file]["sha256"] = None
+        record["files"][file]["blake3"] = None
     note.write_text(json.dumps(record))
     capsys.readouterr()
     assert ingest() == 0
@@ -443,7 +443,7 @@ def test_a_server_under_repair(
 def test_sizes_that_an_older_record_has_wrong(ingest: Callable[..., int], server: Server, tmp_path: Path) -> None:
     cache = tmp_path / "cache" / ID
     cache.mkdir(parents=True)
-    (cache / "archive.json").write_text(json.dumps({"files": {RASTER: {"bytes": 25, "sha256": None}}}))
+    (cache / "archive.json").write_text(json.dumps({"files": {RASTER: {"bytes": 25, "blake3": None}}}))
     assert ingest() == 0
     assert (cache / RASTER).read_bytes() == served(server, RASTER).read_bytes()
 

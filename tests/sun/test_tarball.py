@@ -1,7 +1,6 @@
 """A tarball that is damaged anywhere is found out, and none is left half unpacked."""
 
 import gzip
-import hashlib
 import io
 import os
 import tarfile
@@ -28,7 +27,6 @@ def test_a_sound_one(packed: Path, tmp_path: Path) -> None:
     tarball.check(packed)
     tarball.extract(packed, tmp_path / "there")
     assert (tmp_path / "there" / "a.fits").read_bytes() == (tmp_path / "a.fits").read_bytes()
-    assert tarball.sha256(packed) == hashlib.sha256(packed.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("where", [0, 5000, 25_000, -6])

@@ -1,13 +1,13 @@
 """A file over the web: what comes is what is served, and what went wrong is said and left in order."""
 
 import gzip
-import hashlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from blake3 import blake3
 
 from preflare.errors import ArchiveError, UnreachableError
 from preflare.sun.transfer import Remote, Web, partial_path
@@ -30,11 +30,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-def fetch(server: Server, path: Path, sha256: str | None = None, tries: int = 3) -> tuple[str, int]:
+def fetch(server: Server, path: Path, expected: str | None = None, tries: int = 3) -> tuple[str, int]:
     """The digest and the bytes that the bar was told of."""
     told: list[int] = []
     url = f"{server.url}/a.gz"
-    digest, size = Web(tries, 0.0).fetch(url, path, Web(1, 0.0).ask(url) or REMOTE, sha256, told.append)
+    digest, size = Web(tries, 0.0).fetch(url, path, Web(1, 0.0).ask(url) or REMOTE, expected, told.append)
     assert size == path.stat().st_size
     return digest, sum(told)
 
@@ -53,7 +53,7 @@ def test_a_file_comes_whole(server: Server, tmp_path: Path) -> None:
     assert Web(1, 0.0).ask(f"{server.url}/a.gz") == REMOTE
     digest, told = fetch(server, path)
     assert path.read_bytes() == CONTENT and told == len(CONTENT)
-    assert digest == hashlib.sha256(CONTENT).hexdigest()
+    assert digest == blake3(CONTENT).hexdigest()
     assert [one.name for one in path.parent.iterdir()] == ["a.gz"]
 
 
@@ -184,7 +184,7 @@ def test_a_page_instead_of_a_file(server: Server, tmp_path: Path) -> None:
 
 def test_another_checksum(server: Server, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="expected 000000000000...: it was changed, or damaged"):
-        fetch(server, tmp_path / "a.gz", sha256="0" * 64)
+        fetch(server, tmp_path / "a.gz", expected="0" * 64)
     assert left(tmp_path) == ["served"]
 
 
