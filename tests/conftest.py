@@ -209,6 +209,7 @@ def _make_cube(folder: Path, shard: Path, score: np.ndarray, rows: np.ndarray, s
         opened.shape,
         opened.header.wavelength,
         opened.read("phase"),
+        opened.read("quality") == 0,
         {"score": score, "log_odds": log_odds, "distance": np.abs(log_odds)},
         [(index, sparse)],
         {},

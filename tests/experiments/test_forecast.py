@@ -85,6 +85,8 @@ def test_the_scores_are_those_of_the_cube(home: Path, tmp_path: Path, verb: Verb
     cube = Cube.open(home / "run" / "cubes" / f"{NEW}-new.h5")
     score = cube.read("score")
     np.testing.assert_array_equal(fits.getdata(tmp_path / "x" / "scores.fits"), score)
+    np.testing.assert_array_equal(fits.getdata(tmp_path / "x" / "scores.fits", "CLEAN"), cube.clean())
+    assert "Of 78 clean spectra of this" in section.read(tmp_path / "x")["lead"]
     rows = list(csv.DictReader((tmp_path / "x" / "scores.csv").read_text().splitlines()))
     assert len(rows) == np.isfinite(score).sum()
     assert len(section.read(tmp_path / "x")["tables"]["Observations of the sweep"]["rows"]) == 6
