@@ -1,8 +1,8 @@
 """One observation under watch: does its score rise, when is that an alarm, and what are such alarms worth (Sect. 9)?
 
-python explain.py run=runs/paper_splits members=representative shards=NEW.h5       first explain it
-python experiments/forecast.py run=runs/paper_splits shards=NEW.h5                 then watch it
-python experiments/forecast.py run=runs/paper_splits shards=NEW.h5 rate=1          with more false alarms an hour
+python explain.py run=runs/paper_splits checkpoint=last members=representative shards=NEW.h5   first explain it
+python experiments/forecast.py run=runs/paper_splits shards=NEW.h5                             then watch it
+python experiments/forecast.py run=runs/paper_splits shards=NEW.h5 rate=1                      with more false alarms
 
 Leaves figures, tables, scores.fits and scores.csv. How often alarms are false, and how early true ones come, is
 measured on the sweep's own observations by members that did not train on them.
@@ -97,12 +97,18 @@ def main(config: DictConfig) -> None:
     rate = check_number("rate", config.rate, above=0)
     by = ensemble.read(Path(config.run))
     line = instantiate(by.runs[0].config.line)
-    one = opened(by, Path(config.shards), line)
     root = Path(config.data.root or by.runs[0].config.data.root)
+    every = explained.open_all(by.folder.cubes, root)
+    checkpoints = sorted({str(other.cube.attributes["checkpoint"]) for other in every})
+    one = opened(by, Path(config.shards), line, checkpoints[0])
+    if [one.cube.attributes["checkpoint"]] != checkpoints:
+        raise RunError(
+            f"{one.name} was explained with checkpoint={one.cube.attributes['checkpoint']}, the sweep's own "
+            f"observations with {' and '.join(checkpoints)}: thresholds of these would say nothing of it. Explain all "
+            "with one."
+        )
     others = [
-        other
-        for other in explained.open_all(by.folder.cubes, root)
-        if other.shard.header.id != one.shard.header.id and not other.cube.attributes["seen"]
+        other for other in every if other.shard.header.id != one.shard.header.id and not other.cube.attributes["seen"]
     ]
     films = Path(config.images) if config.images else None
     if films is not None and not films.is_dir():
@@ -111,8 +117,8 @@ def main(config: DictConfig) -> None:
     conclude(config, inputs, lambda: make(by, one, others, line, window, rate, films, Path(config.output)))
 
 
-def opened(by: Ensemble, where: Path, line: Line) -> Explained:
-    """The one shard there, with its cube."""
+def opened(by: Ensemble, where: Path, line: Line, checkpoint: str) -> Explained:
+    """The one shard there, with its cube. checkpoint: of the others' networks."""
     found = open_all(where, line)
     if len(found) > 1:
         raise ShardError(f"{where} holds {len(found)} shards, expected one observation. Give shards={found[0].path}.")
@@ -122,7 +128,7 @@ def opened(by: Ensemble, where: Path, line: Line) -> Explained:
         foreign = shard.header.origin != by.runs[0].record["trained_on"]["origin"]
         raise RunError(
             f"{shard.name} was not explained by {by.folder.path}: {path} is missing. Explain it first: python "
-            f"explain.py run={by.folder.path} shards={shard.path} members=representative"
+            f"explain.py run={by.folder.path} shards={shard.path} checkpoint={checkpoint} members=representative"
             + (" allow_simulated=true" if foreign else "")
         )
     cube = Cube.open(path)

@@ -28,6 +28,8 @@
                          partition (member,)                          whose baselines a member has
 
 What is explained is the attribute quantity: log_odds, probability, logit_pf or logit_ar. log_odds are always there.
+Attribute seen: whether any member trained with the observation; chose: whether it was on the side whose loss chose the
+epoch of any, which is less than to train with it, and more than nothing.
 
 A network without convolution has no activation maps. Cubes are derived data: one that was made in another way is
 replaced. Files are written beside their place and renamed into it.
