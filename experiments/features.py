@@ -77,7 +77,7 @@ def make(them: Sequence[Explained], line: Line, score: float, emission: Emission
         raise RunError(f"No PF spectrum has a score of {score} or more; the highest is {scores.max(initial=0):.2f}.")
     owners = sum(bool((one.values["score"] >= score).any()) for one in looks if one.pf)
     counted, says = measured.count(looks, score), measured.says(looks)
-    rises = [quiet_rises.count(one, line) for one in them]
+    rises = [quiet_rises.count(one) for one in them]
     most = max(counted, key=lambda one: one.high[0] - one.ar[0])
     return Section(
         name="features",

@@ -1,8 +1,8 @@
 """One observation under watch: does its score rise, when is that an alarm, and what are such alarms worth (Sect. 9)?
 
-python explain.py run=runs/paper_splits members=representative shards=NEW.h5       first explain it
-python experiments/forecast.py run=runs/paper_splits shards=NEW.h5                 then watch it
-python experiments/forecast.py run=runs/paper_splits shards=NEW.h5 rate=1          with more false alarms an hour
+python explain.py run=runs/paper_splits checkpoint=last members=representative shards=NEW.h5   first explain it
+python experiments/forecast.py run=runs/paper_splits shards=NEW.h5                             then watch it
+python experiments/forecast.py run=runs/paper_splits shards=NEW.h5 rate=1                      with more false alarms
 
 Leaves figures, tables, scores.fits and scores.csv. How often alarms are false, and how early true ones come, is
 measured on the sweep's own observations by members that did not train on them.
@@ -97,12 +97,18 @@ def main(config: DictConfig) -> None:
     rate = check_number("rate", config.rate, above=0)
     by = ensemble.read(Path(config.run))
     line = instantiate(by.runs[0].config.line)
-    one = opened(by, Path(config.shards), line)
     root = Path(config.data.root or by.runs[0].config.data.root)
+    every = explained.open_all(by.folder.cubes, root)
+    checkpoints = sorted({str(other.cube.attributes["checkpoint"]) for other in every})
+    one = opened(by, Path(config.shards), line, checkpoints[0])
+    if [one.cube.attributes["checkpoint"]] != checkpoints:
+        raise RunError(
+            f"{one.name} was explained with checkpoint={one.cube.attributes['checkpoint']}, the sweep's own "
+            f"observations with {' and '.join(checkpoints)}: thresholds of these would say nothing of it. Explain all "
+            "with one."
+        )
     others = [
-        other
-        for other in explained.open_all(by.folder.cubes, root)
-        if other.shard.header.id != one.shard.header.id and not other.cube.attributes["seen"]
+        other for other in every if other.shard.header.id != one.shard.header.id and not other.cube.attributes["seen"]
     ]
     films = Path(config.images) if config.images else None
     if films is not None and not films.is_dir():
@@ -111,8 +117,8 @@ def main(config: DictConfig) -> None:
     conclude(config, inputs, lambda: make(by, one, others, line, window, rate, films, Path(config.output)))
 
 
-def opened(by: Ensemble, where: Path, line: Line) -> Explained:
-    """The one shard there, with its cube."""
+def opened(by: Ensemble, where: Path, line: Line, checkpoint: str) -> Explained:
+    """The one shard there, with its cube. checkpoint: of the others' networks."""
     found = open_all(where, line)
     if len(found) > 1:
         raise ShardError(f"{where} holds {len(found)} shards, expected one observation. Give shards={found[0].path}.")
@@ -122,7 +128,7 @@ def opened(by: Ensemble, where: Path, line: Line) -> Explained:
         foreign = shard.header.origin != by.runs[0].record["trained_on"]["origin"]
         raise RunError(
             f"{shard.name} was not explained by {by.folder.path}: {path} is missing. Explain it first: python "
-            f"explain.py run={by.folder.path} shards={shard.path} members=representative"
+            f"explain.py run={by.folder.path} shards={shard.path} checkpoint={checkpoint} members=representative"
             + (" allow_simulated=true" if foreign else "")
         )
     cube = Cube.open(path)
@@ -142,29 +148,28 @@ def make(
     folder: Path,
 ) -> Section:
     """The section; writes the scores beside it."""
-    lines = [timelines.timeline(other, line, AVERAGES[0]) for other in others]
+    lines = [timelines.timeline(other, AVERAGES[0]) for other in others]
     by_rise, by_score = forecast.watch(lines, window)
     rise, level = (
         Alarms(forecast.calibrate(watched, rate), forecast.leave_one_out(watched, rate))
         for watched in (by_rise, by_score)
     )
     limit = forecast.known(others)
-    distance = one.cube.read("distance")
-    scored = np.isfinite(one.cube.read("score"))
+    distance = one.cube.of_clean("distance")
+    scored = np.isfinite(one.scores())
+    if not scored.any():
+        raise ShardError(f"{one.shard.path} has no clean spectrum with a score, so there is nothing to watch.")
     outside = float((distance[scored] > limit).mean())
-    watched = watch(by, one, line, window, rise.threshold, level.threshold)
+    watched = watch(by, one, window, rise.threshold, level.threshold)
     header, trained = one.shard.header, by.runs[0].record["trained_on"]
     foreign = header.origin != trained["origin"]
     folder.mkdir(parents=True, exist_ok=True)
-    spread = one.cube.read("log_odds_spread") if "log_odds_spread" in one.cube.names else np.full(scored.shape, np.nan)
     placed = scores.write_fits(
         folder / FITS,
         one,
         {
-            "score": one.cube.read("score"),
-            "log_odds": one.cube.read("log_odds"),
-            "log_odds_spread": spread,
-            "distance": distance,
+            name: one.cube.read(name) if name in one.cube.names else np.full(scored.shape, np.nan)
+            for name in ("score", "log_odds", "log_odds_spread", "distance", "clean")
         },
         {"TRAINED": str(trained["origin"]), "MEMBERS": str(one.cube.attributes["member_count"]), "CREATED": now()},
     )
@@ -188,9 +193,9 @@ def make(
         name="forecast",
         title=f"Under watch: {one.name}",
         paper="Sect. 9",
-        lead=f"Trained on {ORIGINS[trained['origin']]} ({trained['instrument']}). Of {scored.sum():,} spectra of this "
-        f"observation {outside:.0%} lie farther from the training spectra than {KNOWN:.0%} of the sweep's held-out "
-        f"ones do{': most of it is unlike what the networks know' if outside > 0.5 else ''}. {_said(watched)}",
+        lead=f"Trained on {ORIGINS[trained['origin']]} ({trained['instrument']}). Of {scored.sum():,} clean spectra of "
+        f"this observation {outside:.0%} lie farther from the training spectra than {KNOWN:.0%} of the sweep's "
+        f"held-out ones do{': most of it is unlike what the networks know' if outside > 0.5 else ''}. {_said(watched)}",
         origin=header.origin,
         plots=[_plot(watched, one, window, rise, level, rate, line), *_places(one, films)],
         tables={
@@ -203,9 +208,9 @@ def make(
     )
 
 
-def watch(by: Ensemble, one: Explained, line: Line, window: float, limit: float, level: float) -> Watch:
+def watch(by: Ensemble, one: Explained, window: float, limit: float, level: float) -> Watch:
     """What is drawn of the observation."""
-    timeline = timelines.timeline(one, line, AVERAGES[0])
+    timeline = timelines.timeline(one, AVERAGES[0])
     header = one.shard.header
     minutes = one.shard.read("time").mean(axis=1) / 60
     onset = (instant(header.onset) - instant(header.start)).total_seconds() / 60 if header.onset else np.nan
@@ -220,9 +225,8 @@ def watch(by: Ensemble, one: Explained, line: Line, window: float, limit: float,
         over = np.flatnonzero(before & np.isfinite(rises) & (values >= threshold))
         return float(minutes[over[0]]) if len(over) else np.nan
 
-    score = one.cube.read("score")
     slit = {
-        ("mean score over steps", "score"): _mean_over(score, 1).T,
+        ("mean score over steps", "score"): _mean_over(one.scores(), 1).T,
         ("mean attribution over steps", "log-odds of PF"): _mean_over(_attributed(one), 1).T,
     }
     alarms = first(rises, limit), first(timeline.score, level)
@@ -244,7 +248,7 @@ def members(by: Ensemble, one: Explained) -> np.ndarray:
         for place, run in enumerate(by.runs)
         if by.name(place) in names
     ]
-    scored = np.isfinite(one.cube.read("score"))
+    scored = np.isfinite(one.scores())
     found = np.full((len(networks), len(scored)), np.nan)
     with h5py.File(one.shard.path, "r", locking="best-effort") as file:
         for repeat in np.flatnonzero(scored.any(axis=(1, 2))):
@@ -256,7 +260,7 @@ def members(by: Ensemble, one: Explained) -> np.ndarray:
 
 def _attributed(one: Explained) -> np.ndarray:
     """The sum of expected gradients over wavelengths, (repeat, step, slit), NaN where not explained."""
-    index = one.cube.explained()
+    index = one.explained()
     whole = np.full(one.cube.shape[:3], np.nan)
     whole.reshape(-1)[index] = one.cube.rows("expected_gradients", index).sum(axis=1)
     return whole
@@ -289,7 +293,7 @@ def _plot(watched: Watch, one: Explained, window: float, rise: Alarms, level: Al
         f"{_said(watched)} The rise is the Theil-Sen slope of the last {window:g} minutes, times these; nothing later "
         f"is used. Thresholds give at most {rate:g} false alarms an hour on the sweep's AR: {rise.threshold:.3f} for "
         f"the rise, {level.threshold:.3f} for the score, which it {passed}. Below, along the slit; attributions are "
-        "those of explained spectra.",
+        "those of explained spectra. Only clean spectra are counted.",
         forecast_figure.draw(watched, note),
     )
 
@@ -305,7 +309,7 @@ def _places(one: Explained, films: Path | None) -> list[Plot]:
     values = {
         title: _mean_over(np.where(before, found, np.nan), 0)[known]
         for title, found in (
-            ("mean score", one.cube.read("score")),
+            ("mean score", one.scores()),
             ("mean attribution (log-odds of PF)", _attributed(one)),
         )
     }
@@ -338,12 +342,15 @@ def _about(one: Explained, by: Ensemble, outside: float, rows: int, placed: bool
     pairs = [
         ("trained on", f"{ORIGINS[trained['origin']]}, {trained['instrument']}, {len(by.runs)} networks"),
         ("this observation", f"{ORIGINS[header.origin]}, {header.settings.get('instrument', 'unknown instrument')}"),
-        ("spectra outside what is known", f"{outside:.1%}"),
+        ("clean spectra outside what is known", f"{outside:.1%}"),
         ("members that explain it", str(one.cube.attributes["members"])),
         ("of them trained on it", "some" if one.cube.attributes["seen"] else "none"),
         ("repeats, steps, pixels", " × ".join(str(size) for size in one.cube.shape[:3])),
         ("flare", f"{header.flare_class} {header.onset}".strip() or "none known"),
-        ("scores", f"{FITS}{'' if placed else ' (without coordinates)'}, {CSV} ({rows:,} rows)"),
+        (
+            "scores",
+            f"{FITS}{'' if placed else ' (without coordinates)'}, {CSV} ({rows:,} rows, clean or not, as they say)",
+        ),
     ]
     return Table(("what", "value"), tuple(pairs))
 

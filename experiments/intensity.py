@@ -102,7 +102,7 @@ def make(them: Sequence[Explained], line: Line, method: str) -> Section:
         claims=_claims(pf, found, told, origin),
         warnings=[
             f"Of these spectra {flagged['HIGH_CONTINUUM']:,} carry HIGH_CONTINUUM and {flagged['QUIET_SUN']:,} "
-            "QUIET_SUN (only cubes made with spectra=all hold any). To leave either out restricts the range of "
+            "QUIET_SUN (explained only with spectra=all). To leave either out restricts the range of "
             "intensities, which alone changes R².",
         ],
     )

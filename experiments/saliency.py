@@ -82,24 +82,42 @@ def make(all: Sequence[Explained], pairs: Sequence[Pair], line: Line) -> Section
     seen = np.array([row.seen for row in rows])
     ratio, p = in_sample.above_chance(rows)
     order, (low, high) = _rank(rows)
+    others = [pair.other for pair in pairs]
+    own, theirs = _checkpoint(all), _checkpoint(others)
     return Section(
         name="saliency",
         title="Saliency cubes",
         paper="Sect. 7",
         lead=f"{len(all)} observations, {sum(len(one.cube.explained()) for one in all):,} explained spectra, by "
-        f"members that did not train with them. {len(pairs)} were also explained by the networks of one partition, "
-        f"which trained with {int(seen.sum())} of them, as in the paper. The mean scores of observations then "
-        f"correlate by {order:.2f} (by rank; 95% {low:.2f} to {high:.2f}), attributions of a spectrum by "
-        f"{_middle(rows, seen):.2f} in the median where they trained with it, and by {_middle(rows, ~seen):.2f} where "
-        "they did not.",
+        f"members that did not train with them (checkpoint {own}). {len(pairs)} were also explained by the networks of "
+        f"one partition (checkpoint {theirs}), which trained with {int(seen.sum())} of them, as in the paper. The mean "
+        f"scores of observations then correlate by {order:.2f} (by rank; 95% {low:.2f} to {high:.2f}), attributions of "
+        f"a spectrum by {_middle(rows, seen):.2f} in the median where they trained with it, and by "
+        f"{_middle(rows, ~seen):.2f} where they did not.",
         origin=origin,
         plots=_plots(rows, pairs, seen, line, note),
         tables={"Cubes": _cubes(all), "Both ways": _both(rows), "What it changes": _changes(rows, pairs, seen)},
         claims=[_data(all, origin), *_complete(all, origin), *_claims(rows, seen, ratio, p, origin)],
         warnings=[
-            "Other networks speak in either way: what differs where none had seen an observation is due to that alone."
+            f"Other networks speak in either way{', of another checkpoint' if own != theirs else ''}: what differs "
+            "where none had seen an observation is due to that alone.",
+            *_chose("members that did not train with them", all),
+            *_chose("the networks of one partition", others),
         ],
     )
+
+
+def _checkpoint(them: Sequence[Explained]) -> str:
+    return " and ".join(sorted({str(one.cube.attributes["checkpoint"]) for one in them}))
+
+
+def _chose(who: str, them: Sequence[Explained]) -> list[str]:
+    """Which observations were not quite unknown to those who did not train with them."""
+    count = sum(bool(one.cube.attributes["chose"]) for one in them)
+    return [
+        f"{count} of {len(them)} observations explained by {who} were on the side whose loss chose the epoch of some "
+        "of these, so that their scores may be too good. No side chooses the epoch of checkpoint=last."
+    ] * bool(count)
 
 
 def _rank(rows: Sequence[Beside]) -> tuple[float, tuple[float, float]]:

@@ -112,10 +112,11 @@ def make(them: Sequence[Explained], line: Line, tolerance: float) -> Section:
         warnings=[
             "The mean of an attribution over wavelength says no more than the network's answer: by completeness it is "
             f"the log-odds less their mean over baselines, over the number of wavelengths (correlation {far:.3f} or "
-            "more in every observation). So every scored spectrum has one here, explained or not.",
+            "more in every observation). So every clean spectrum has one here, explained or not.",
             f"Slits shorter than {alignment.LONG:g} tolerances are left out at each: chance alone would align half of "
             "such a slit or more.",
-            "Overexposed spectra count as the brightest of their observation. They have no score: hatched in the maps.",
+            "Overexposed spectra count as the brightest of their observation. They are not clean, and have no "
+            "score here: hatched in the maps.",
         ],
         gallery=_gallery(everything, tolerance, limit),
     )

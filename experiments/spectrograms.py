@@ -86,7 +86,7 @@ def make(them: Sequence[Explained], line: Line, most: int, groups: int) -> Secti
     chosen = spectrograms.cut([ranked[place] for place, _ in shown])
     of_chosen = _named(found, [kind for _, kind in shown])
     pf = sum(one.place.one.label is Label.PF for one in made)
-    partly = any(len(one.cube.explained()) < int(np.isfinite(one.cube.read("score")).sum()) for one in them)
+    partly = any(len(one.explained()) < int(np.isfinite(one.scores()).sum()) for one in them)
     return Section(
         name="spectrograms",
         title="Spectrograms",

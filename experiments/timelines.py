@@ -30,7 +30,6 @@ from preflare.report.section import Claim, Plot, Section, judge, judge_real, rem
 from preflare.report.tables import Table
 from preflare.report.timelines import AVERAGES, Timeline
 from preflare.report.trends import Trend
-from preflare.sun.line import Line
 from preflare.sun.observation import Label
 
 WINDOWS = (25, 60)
@@ -65,16 +64,16 @@ def main(config: DictConfig) -> None:
     films = Path(config.images) if config.images else None
     if films is not None and not films.is_dir():
         raise RunError(f"There is no folder {films} of images. Leave images= out, or correct it.")
-    line, them = explained.of_sweep(Path(config.sweep), config.data.root)
+    _, them = explained.of_sweep(Path(config.sweep), config.data.root)
     inputs = {one.name: one.digest for one in them}
-    conclude(config, inputs, lambda: make(them, line, average, window, films))
+    conclude(config, inputs, lambda: make(them, average, window, films))
 
 
-def make(them: Sequence[Explained], line: Line, average: str, window: float, films: Path | None) -> Section:
+def make(them: Sequence[Explained], average: str, window: float, films: Path | None) -> Section:
     """The section."""
     origin = them[0].shard.header.origin
     note = remark(origin)
-    by_average = {name: [timelines.timeline(one, line, name) for one in them] for name in AVERAGES}
+    by_average = {name: [timelines.timeline(one, name) for one in them] for name in AVERAGES}
     ways = [one.within(-window) for one in by_average[average]]
     trends = [one.trend() for one in ways]
     limit = forecast.known(them)
@@ -129,9 +128,11 @@ def make(them: Sequence[Explained], line: Line, average: str, window: float, fil
             "fewer than about ten only the steepest is certain.",
             "Memory is of one raster to the next; where it is near 0.99, a series is as good as a random walk, and "
             "only the comparison of classes tells of its rise.",
+            "Enhanced are the brighter half of a raster's clean spectra. All are those that miss no wavelength, clean "
+            "or not: networks that were trained on clean ones answer to the others as well.",
             f"Outside is what lies farther from the training spectra than {forecast.KNOWN:.0%} of held-out spectra.",
             *(
-                ["These cubes hold scores of clean spectra only: all are the clean ones (explain.py spectra=all)."]
+                ["Every valid spectrum of these observations is clean: all are the clean ones."]
                 * timelines.alike(by_average["all"], by_average["clean"])
             ),
             _looked(films, seen_by_films, int(pf.sum())),

@@ -197,6 +197,8 @@ def _make_cube(folder: Path, shard: Path, score: np.ndarray, rows: np.ndarray, s
         "shard": str(shard),
         "shard_digest": opened.digest,
         "seen": side == "train",
+        "chose": side == "test",
+        "checkpoint": "best",
         "finished": "2014-03-29T14:09:38",
     }
     with np.errstate(divide="ignore"):
@@ -209,6 +211,7 @@ def _make_cube(folder: Path, shard: Path, score: np.ndarray, rows: np.ndarray, s
         opened.shape,
         opened.header.wavelength,
         opened.read("phase"),
+        opened.read("quality") == 0,
         {"score": score, "log_odds": log_odds, "distance": np.abs(log_odds)},
         [(index, sparse)],
         {},

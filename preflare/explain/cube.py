@@ -3,14 +3,18 @@
     attrs                what was explained, by whom, how (``Cube.attributes``); name, origin and digest of the shard
     wavelength           (wavelength,)                      float64   Å, vacuum
     phase                (repeat, step)                     uint8     as in the shard: 1 is the analysis window
-    score                (repeat, step, slit)               float32   softmax probability of PF, mean over members;
-                                                                      NaN where not scored
+    clean                (repeat, step, slit)               uint8     1 where no flag is set that the line does not
+                                                                      tolerate
+    score                (repeat, step, slit)               float32   softmax probability of PF, mean over members, of
+                                                                      every valid spectrum, clean or not; NaN where a
+                                                                      wavelength is missing
     log_odds             (repeat, step, slit)               float32   logit PF minus logit AR, mean over members
     log_odds_spread      (repeat, step, slit)               float32   standard deviation over members, if several
     distance             (repeat, step, slit)               float32   from the training spectra, in the last hidden
                                                                       layer (Mahalanobis), mean over members
     expected_gradients   (repeat, step, slit, wavelength)   float32   signed, mean over members; NaN where not
-                                                            or 16     computed
+                                                            or 16     computed (attributes spectra and sample say of
+                                                                      which spectra they are)
     expected_gradients_spread    the same axes                        standard deviation over members, if several
     completeness         (repeat, step, slit)               float32   sum of expected gradients minus what it
                                                                       should be, in the unit of what is explained,
@@ -24,6 +28,8 @@
                          partition (member,)                          whose baselines a member has
 
 What is explained is the attribute quantity: log_odds, probability, logit_pf or logit_ar. log_odds are always there.
+Attribute seen: whether any member trained with the observation; chose: whether it was on the side whose loss chose the
+epoch of any, which is less than to train with it, and more than nothing.
 
 A network without convolution has no activation maps. Cubes are derived data: one that was made in another way is
 replaced. Files are written beside their place and renamed into it.
@@ -41,7 +47,7 @@ from preflare import __version__
 from preflare.data.shard import AXES
 from preflare.errors import RunError
 
-SCHEMA = 3
+SCHEMA = 4
 
 Attribute = str | int | float | bool
 
@@ -51,6 +57,7 @@ def write(
     shape: tuple[int, int, int, int],
     wavelength: np.ndarray,
     phase: np.ndarray,
+    clean: np.ndarray,
     dense: Mapping[str, np.ndarray],
     sparse: Iterable[tuple[np.ndarray, Mapping[str, np.ndarray]]],
     paths: Mapping[str, np.ndarray],
@@ -59,9 +66,10 @@ def write(
 ) -> None:
     """Write a cube; on an exception nothing is left behind.
 
-    shape, wavelength, phase: of the shard. dense: arrays on (repeat, step, slit). sparse: parts of whole repeats,
-    each the positions that have values, (n,), which count in the flattened (repeat, step, slit), and the same arrays
-    in every part, (n,) or (n, wavelength). precision: of the latter, float32 or float16.
+    shape, wavelength, phase: of the shard. clean: which of its spectra are, (repeat, step, slit). dense: arrays on
+    these axes. sparse: parts of whole repeats, each the positions that have values, (n,), which count in the flattened
+    (repeat, step, slit), and the same arrays in every part, (n,) or (n, wavelength). precision: of the
+    latter, float32 or float16.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.stem}.{os.getpid()}.part")
@@ -73,6 +81,7 @@ def write(
             file.create_dataset("phase", data=phase.astype("u1"))
             for axis in range(2):
                 file["phase"].dims[axis].label = AXES[axis]
+            _create(file, "clean", shape[:3], "uint8", 0)[...] = clean
             for name, array in paths.items():
                 file[f"paths/{name}"] = array
             for name, array in dense.items():
@@ -87,14 +96,16 @@ def write(
         scratch.unlink(missing_ok=True)
 
 
-def _create(file: h5py.File, name: str, shape: tuple[int, ...], precision: str) -> h5py.Dataset:
+def _create(
+    file: h5py.File, name: str, shape: tuple[int, ...], precision: str, nothing: float = np.nan
+) -> h5py.Dataset:
     # A chunk is one repeat; those without a value take no room.
     dataset = file.create_dataset(
         name,
         shape=shape,
         dtype=np.dtype(precision).newbyteorder("<"),
         chunks=(1, *shape[1:]),
-        fillvalue=np.nan,
+        fillvalue=nothing,
         compression="gzip",
         compression_opts=1,
         shuffle=True,
@@ -127,7 +138,7 @@ class Cube:
 
     @classmethod
     def open(cls, path: Path) -> "Cube":
-        """Raises RunError if the file is no cube, is truncated, or was written by a newer preflare."""
+        """Raises RunError if the file is no cube, is truncated, or was written by another preflare."""
         try:
             with h5py.File(path, "r", locking="best-effort") as file:
                 attributes = {k: v.item() if isinstance(v, np.generic) else v for k, v in file.attrs.items()}
@@ -140,6 +151,11 @@ class Cube:
                 f"{path} has schema {attributes['schema']}, this preflare ({__version__}) reads up to {SCHEMA}. "
                 "Update preflare."
             )
+        if int(attributes["schema"]) < SCHEMA:
+            raise RunError(
+                f"{path} has schema {attributes['schema']}, expected {SCHEMA}: it was made when cubes did not yet say "
+                "which spectra are clean, nor hold a score of every valid one. Run explain.py again."
+            )
         return cls(path, attributes, shape, names)
 
     def read(self, name: str) -> np.ndarray:
@@ -147,8 +163,19 @@ class Cube:
         with h5py.File(self.path, "r", locking="best-effort") as file:
             return file[name][()]
 
+    def clean(self) -> np.ndarray:
+        """Which spectra are clean, (repeat, step, slit) bool."""
+        return self.read("clean") > 0
+
+    def of_clean(self, name: str) -> np.ndarray:
+        """A dataset on (repeat, step, slit) of clean spectra, NaN elsewhere: what the networks were trained for."""
+        values = self.read(name)
+        values[~self.clean()] = np.nan
+        return values
+
     def explained(self) -> np.ndarray:
-        """Which spectra have attributions: increasing positions in the flattened (repeat, step, slit)."""
+        """Which spectra have attributions: increasing positions in the flattened (repeat, step, slit). Of a cube made
+        with spectra=all some are not clean."""
         return np.flatnonzero(np.isfinite(self.read("completeness")))
 
     def rows(self, name: str, index: np.ndarray) -> np.ndarray:

@@ -29,7 +29,6 @@ from preflare.explain.parts import Arrays, Parts
 from preflare.explain.work import Work
 from preflare.model.trained_on import check_kind, check_line
 from preflare.run import Run
-from preflare.sun.line import Line
 from preflare.sun.observation import Phase, check_identities
 from preflare.sun.quality import is_clean
 
@@ -46,9 +45,11 @@ class Explanation:
     """How observations are explained.
 
     explained: what is explained, of target.QUANTITIES.
-    checkpoint: best, best_mean, last or averaged. spectra: "clean", or "all" that miss no wavelength.
-    sample: attributions are computed for that many spectra of an observation, drawn at random by ``seed`` from
-        those scored in the analysis window; None for every spectrum scored.
+    checkpoint: best, best_mean, last or averaged.
+    spectra: which get attributions: "clean", or "all" that are valid, which is to miss no wavelength. A score has
+        every valid spectrum, whatever is said here and by ``sample``.
+    sample: attributions are computed for that many of these spectra of an observation, drawn at random by ``seed``
+        from its analysis window; None for all of them.
     members: which members of a sweep explain an observation: "unseen" (those that did not train on it; all if all
         did), "all", or "representative" (``representatives`` of the unseen whose mean attribution is closest to that
         of all of them).
@@ -175,11 +176,11 @@ class Explanation:
         phase = shard.read("phase")
         committee, source = work.committee(shard)
         task = progress.add_task(f"{shard.name} scores", total=int(np.prod(shard.shape[:3])))
-        parts = Parts(path.with_name(f".{path.stem}.parts"), attributes)
-        line = instantiate(work.by.runs[0].config.line)
-        scores = parts.get("scores", lambda: self._score(committee, shard, line, lambda n: progress.advance(task, n)))
+        clean = is_clean(shard.read("quality"), instantiate(work.by.runs[0].config.line))
+        parts = Parts(path.with_name(f".{path.stem}.parts"), {**attributes, "schema": cube.SCHEMA})
+        scores = parts.get("scores", lambda: _score(committee, shard, clean, lambda n: progress.advance(task, n)))
         progress.remove_task(task)
-        index = self._choose(scores["score"], phase)
+        index = self._choose(scores["score"], clean, phase)
         if len(index) == 0:
             parts.remove()
             raise ShardError(
@@ -201,6 +202,7 @@ class Explanation:
             shard.shape,
             shard.header.wavelength,
             phase,
+            clean,
             scores,
             attributions(),
             source,
@@ -218,40 +220,45 @@ class Explanation:
             "precision": self.precision,
         }
 
-    def _score(self, committee: Committee, shard: Shard, line: Line, advance: Callable[[int], None]) -> Arrays:
-        """What is said of every spectrum wanted, (repeat, step, slit) float32; NaN elsewhere."""
-        found: Arrays = {"score": np.full(shard.shape[:3], np.nan, dtype=np.float32)}
-        for repeats in _spans(shard):
-            spectra, quality = _read(shard, repeats)
-            wanted = np.isfinite(spectra).all(axis=3)
-            if self.spectra == "clean":
-                wanted &= is_clean(quality, line)
-            said = committee.score(torch.from_numpy(spectra[wanted])) if wanted.any() else {}
-            for name, values in said.items():
-                array = found.setdefault(name, np.full(shard.shape[:3], np.nan, dtype=np.float32))
-                array[repeats][wanted] = values
-            advance(wanted.size)
-        return found
-
-    def _choose(self, scores: np.ndarray, phase: np.ndarray) -> np.ndarray:
-        scored = np.isfinite(scores)
+    def _choose(self, scores: np.ndarray, clean: np.ndarray, phase: np.ndarray) -> np.ndarray:
+        """Which spectra get attributions: increasing positions in the flattened (repeat, step, slit)."""
+        wanted = np.isfinite(scores)
+        if self.spectra == "clean":
+            wanted &= clean
         if self.sample is None:
-            return np.flatnonzero(scored)
-        there = np.flatnonzero(scored & (phase == Phase.PREFLARE)[:, :, None])
+            return np.flatnonzero(wanted)
+        there = np.flatnonzero(wanted & (phase == Phase.PREFLARE)[:, :, None])
         random = np.random.default_rng(self.seed)
         return np.sort(random.choice(there, min(self.sample, len(there)), replace=False))
 
 
+def _score(committee: Committee, shard: Shard, clean: np.ndarray, advance: Callable[[int], None]) -> Arrays:
+    """What is said of every valid spectrum, (repeat, step, slit) float32; NaN elsewhere."""
+    found: Arrays = {"score": np.full(shard.shape[:3], np.nan, dtype=np.float32)}
+    for repeats in _spans(shard):
+        spectra = _read(shard, repeats)
+        valid = np.isfinite(spectra).all(axis=3)
+        # Apart, so that not even the last digit of a clean one hangs on the others: sums in a batch are in an order.
+        for wanted in (valid & clean[repeats], valid & ~clean[repeats]):
+            said = committee.score(torch.from_numpy(spectra[wanted])) if wanted.any() else {}
+            for name, values in said.items():
+                array = found.setdefault(name, np.full(shard.shape[:3], np.nan, dtype=np.float32))
+                array[repeats][wanted] = values
+        advance(valid.size)
+    return found
+
+
 def _attribute(committee: Committee, shard: Shard, repeats: slice, index: np.ndarray) -> Arrays:
     """index: positions in the flattened block of these repeats."""
-    spectra, _ = _read(shard, repeats)
+    spectra = _read(shard, repeats)
     return committee.attribute(torch.from_numpy(spectra.reshape(-1, shard.shape[3])[index]))
 
 
-def _read(shard: Shard, repeats: slice) -> tuple[np.ndarray, np.ndarray]:
-    """Spectra and quality of some repeats, without the rest of the shard."""
+def _read(shard: Shard, repeats: slice) -> np.ndarray:
+    """Spectra of some repeats, without the rest of the shard."""
     with h5py.File(shard.path, "r", locking="best-effort") as file:
-        return file["spectra"][repeats], file["quality"][repeats]
+        spectra: np.ndarray = file["spectra"][repeats]
+        return spectra
 
 
 def _spans(shard: Shard) -> Iterator[slice]:

@@ -14,7 +14,8 @@ from preflare.sun.observation import Label, Phase
 class Summary:
     """What a cube says in a line.
 
-    spectra: number scored in the analysis window; score: their mean; above_half: share with a score above 0.5.
+    spectra: number of clean ones scored in the analysis window; score: their mean; above_half: share with a score
+    above 0.5.
     residual: median over the explained spectra of |completeness residual| / |F(x) - mean F(baselines)|.
     """
 
@@ -31,7 +32,7 @@ class Summary:
 def summarise(one: Cube) -> Summary:
     """The line of a cube in tables."""
     window = one.read("phase") == Phase.PREFLARE
-    scores = one.read("score")[window]
+    scores = one.of_clean("score")[window]
     scores = scores[np.isfinite(scores)].astype(np.float64)
     index = one.explained()
     residual = one.rows("completeness", index).astype(np.float64)
@@ -53,8 +54,8 @@ def summarise(one: Cube) -> Summary:
 def table(summaries: Sequence[Summary]) -> Table:
     """The closing table of explain."""
     made = Table(
-        title="Scores in the analysis window, attributions of the log-odds of PF",
-        caption="> 0.5: share of the spectra. residual: by how much expected gradients miss their sum (median).",
+        title="Scores of clean spectra in the analysis window, attributions of the log-odds of PF",
+        caption="> 0.5: share of these spectra. residual: by how much expected gradients miss their sum (median).",
         title_justify="left",
         caption_justify="left",
         box=None,

@@ -21,6 +21,8 @@ from preflare.explain.side import Side
 
 # Training spectra that representatives are chosen by.
 SAMPLE = 200
+# Checkpoints of an epoch that one side of the partition chose.
+CHOSEN = ("best", "best_mean")
 
 log = logging.getLogger(__name__)
 
@@ -179,6 +181,7 @@ class Work:
             "masked_by": str(shard.quiet_sun.get("trained_on", "")),
             "side": shown,
             "seen": any(sides[one] == "train" for one in members),
+            "chose": any(sides[one] == self._choosing(one) for one in members),
             "maps": " ".join(self.maps),
             "map_cells": self._cells(),
             "samples": self.method.samples,
@@ -187,6 +190,13 @@ class Work:
             "baselines_choice": self.method.choice,
             "baselines_seed": self.method.seed,
         }
+
+    def _choosing(self, member: int) -> str | None:
+        """The side of its partition that chose the epoch of a member's checkpoint; None if none did."""
+        one = self.by.runs[member]
+        if self.checkpoint in CHOSEN or one.config.get("early_stopping") is not None:
+            return str(one.record["partition"]["chosen_by"])
+        return None
 
     def _cells(self) -> str:
         network = self.networks[0]

@@ -64,11 +64,22 @@ class Explained:
         inside: np.ndarray = self.shard.read("phase") == Phase.PREFLARE
         return inside
 
-    def in_window(self) -> np.ndarray:
-        """Explained spectra of the analysis window: increasing positions in the flattened (repeat, step, slit)."""
+    def scores(self) -> np.ndarray:
+        """The scores of clean spectra, (repeat, step, slit), NaN elsewhere: those that the paper speaks of. The cube
+        itself has those of all valid spectra."""
+        return self.cube.of_clean("score")
+
+    def explained(self) -> np.ndarray:
+        """Clean spectra with attributions: increasing positions in the flattened (repeat, step, slit)."""
+        return self._among(self.cube.clean())
+
+    def in_window(self, wanted: np.ndarray | None = None) -> np.ndarray:
+        """Those of the analysis window. wanted: (repeat, step, slit) bool, others than clean ones."""
+        return self._among((self.cube.clean() if wanted is None else wanted) & self.window()[:, :, None])
+
+    def _among(self, wanted: np.ndarray) -> np.ndarray:
         index = self.cube.explained()
-        inside = np.broadcast_to(self.window()[:, :, None], self.cube.shape[:3]).reshape(-1)
-        chosen: np.ndarray = index[inside[index]]
+        chosen: np.ndarray = index[wanted.reshape(-1)[index]]
         return chosen
 
 

@@ -49,13 +49,14 @@ def known(others: Sequence[Explained]) -> float:
 
 
 def outside(one: Explained, limit: float) -> float:
-    """The share of an observation's window farther from training than a limit; NaN where no distance is known."""
+    """The share of the clean spectra of an observation's window farther from training than a limit; NaN where no
+    distance is known."""
     inside = _distances(one)
     return float((inside > limit).mean()) if len(inside) else np.nan
 
 
 def _distances(one: Explained) -> np.ndarray:
-    inside: np.ndarray = one.cube.read("distance")[one.window()]
+    inside: np.ndarray = one.cube.of_clean("distance")[one.window()]
     return inside[np.isfinite(inside)]
 
 

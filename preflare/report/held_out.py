@@ -19,7 +19,7 @@ from preflare.sun.observation import Label
 
 @dataclass(frozen=True)
 class Called:
-    """An observation's spectra: how many have a score, and how many of them are called PF."""
+    """An observation's clean spectra: how many have a score, and how many of them are called PF."""
 
     name: str
     label: Label
@@ -37,7 +37,7 @@ class Called:
 
 def call(one: Explained) -> Called:
     """Count an observation's scores above 0.5 in its analysis window."""
-    score = one.cube.read("score")
+    score = one.scores()
     inside = np.isfinite(score) & one.window()[:, :, None]
     return Called(one.name, one.label, int(inside.sum()), int((score[inside] > 0.5).sum()))
 

@@ -22,7 +22,8 @@ METHOD = "expected_gradients"
 
 @dataclass(frozen=True)
 class Beside:
-    """One observation. seen: whether the other networks trained with it. spectra: explained both ways, in the window.
+    """Clean spectra of one observation. seen: whether the other networks trained with it. spectra: explained both ways,
+    in the window.
 
     unseen_score, other_score: mean over the window. ranks: Spearman's correlation of the two scores over its spectra.
     alike: median correlation over wavelengths of the two attributions of a spectrum. unseen_share, other_share,
@@ -80,7 +81,7 @@ def pairs(unseen: Sequence[Explained], others: Sequence[Explained]) -> list[Pair
 
 def beside(pair: Pair) -> Beside:
     """Compare the two ways."""
-    scores = [one.cube.read("score") for one in (pair.unseen, pair.other)]
+    scores = [one.scores() for one in (pair.unseen, pair.other)]
     both = np.isfinite(scores[0]) & np.isfinite(scores[1]) & pair.unseen.window()[:, :, None]
     first, second = (score[both].astype(np.float64) for score in scores)
     rank = float(stats.spearmanr(first, second).statistic) if min(np.ptp(first), np.ptp(second)) > 0 else np.nan

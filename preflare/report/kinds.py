@@ -45,7 +45,7 @@ class Kinds:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Explained spectra of an observation's window that are called PF. rows: (n, wavelength) attributions.
+    """Clean explained spectra of an observation's window that are called PF. rows: (n, wavelength) attributions.
     planted: (n,) kind of precursor in the simulation, 0 for none; None if it does not say."""
 
     name: str

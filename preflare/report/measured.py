@@ -13,7 +13,6 @@ from preflare.report.features import Emission
 from preflare.report.resampling import above_zero, interval, share
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
-from preflare.sun.quality import is_clean
 
 # Broad is what is wider than this share of the spectra of AR.
 BROAD = 0.9
@@ -68,8 +67,8 @@ class Says:
 
 def measure(one: Explained, line: Line, emission: Emission) -> Measured:
     """The features of an observation."""
-    score = one.cube.read("score")
-    used = np.isfinite(score) & is_clean(one.shard.read("quality"), line) & one.window()[:, :, None]
+    score = one.scores()
+    used = np.isfinite(score) & one.window()[:, :, None]
     intensity = one.shard.read("intensity")[used]
     values = features.measure(one.shard.read("spectra")[used], intensity, line, emission)
     values["score"] = score[used].astype(np.float64)

@@ -71,20 +71,20 @@ def p_values(them: Sequence[Explained], line: Line, choices: Choices) -> PValues
             "scores are no test. Train more networks."
         )
     return {
-        **of_timelines(them, line, choices.window),
+        **of_timelines(them, choices.window),
         **of_features(them, line, choices.emission),
         **of_slits(them, line, choices.tolerances),
-        **of_forecast(them, line, choices.rise, choices.rate),
+        **of_forecast(them, choices.rise, choices.rate),
     }
 
 
-def of_timelines(them: Sequence[Explained], line: Line, window: float) -> PValues:
+def of_timelines(them: Sequence[Explained], window: float) -> PValues:
     """Of every observation's trend, of PF against AR, and of strong against planted observations."""
     labels = [one.label for one in them]
     pf = np.array([label is Label.PF for label in labels])
     found: PValues = {}
     for average in timelines.AVERAGES:
-        whole = [timelines.timeline(one, line, average) for one in them]
+        whole = [timelines.timeline(one, average) for one in them]
         for title, first in ((f"{window:g} min", -window), ("all before", -np.inf)):
             ways = [one.within(first) for one in whole]
             trends = [one.trend() for one in ways]
@@ -103,7 +103,7 @@ def of_timelines(them: Sequence[Explained], line: Line, window: float) -> PValue
 def of_features(them: Sequence[Explained], line: Line, emission: Emission) -> PValues:
     """Of every feature and the score, whether they say if and when; of scores that rise where all else is flat."""
     looks = [measured.measure(one, line, emission) for one in them]
-    rises = [quiet_rises.count(one, line) for one in them]
+    rises = [quiet_rises.count(one) for one in them]
     found: PValues = {}
     for name in (*features.UNITS, "score"):
         found[f"features: {name} says if"] = [measured.p_if(looks, name)]
@@ -127,9 +127,9 @@ def of_slits(them: Sequence[Explained], line: Line, tolerances: Sequence[float])
     return found
 
 
-def of_forecast(them: Sequence[Explained], line: Line, rise: float, rate: float) -> PValues:
+def of_forecast(them: Sequence[Explained], rise: float, rate: float) -> PValues:
     """Of alarms from the rise: of PF against AR, and of those that would rise against the others."""
-    by_rise, _ = forecast.watch([timelines.timeline(one, line) for one in them], rise)
+    by_rise, _ = forecast.watch([timelines.timeline(one) for one in them], rise)
     outcomes = forecast.leave_one_out(by_rise, rate)
     judged = np.array([one.judged for one in outcomes])
     raised = np.array([bool(np.isfinite(one.lead)) for one in outcomes])

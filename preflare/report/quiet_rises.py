@@ -9,9 +9,7 @@ from scipy.stats import theilslopes
 from preflare.report.explained import Explained
 from preflare.report.resampling import above_zero, share
 from preflare.report.trends import trend
-from preflare.sun.line import Line
 from preflare.sun.observation import Label
-from preflare.sun.quality import is_clean
 
 # Flat is what changes by less than these shares of its median over the window: an intensity, and X-rays, whose curve
 # is drawn over decades and always wanders a little.
@@ -44,11 +42,11 @@ class Rises:
     hits: int = 0
 
 
-def count(one: Explained, line: Line) -> Rises:
+def count(one: Explained) -> Rises:
     """Look at every place of an observation's window; without an X-ray curve none is flat."""
     inside = one.window()
-    score = one.cube.read("score").astype(np.float64)
-    used = np.isfinite(score) & is_clean(one.shard.read("quality"), line) & inside[:, :, None]
+    score = one.scores().astype(np.float64)
+    used = np.isfinite(score) & inside[:, :, None]
     intensity, minutes = one.shard.read("intensity"), one.minutes()
     goes = one.shard.goes()
     times = one.shard.read("time")[inside]

@@ -51,7 +51,8 @@ class Sample:
 
 
 def gather(them: Sequence[Explained], line: Line, method: str) -> Sample:
-    """Clean explained spectra of all observations. method: the cubes' dataset with the attributions.
+    """Explained spectra of all observations that are clean by a line's rules, which may tolerate more than those by
+    which the cubes were made. method: the cubes' dataset with the attributions.
 
     Raises RunError if a cube lacks the method.
     """
@@ -60,8 +61,7 @@ def gather(them: Sequence[Explained], line: Line, method: str) -> Sample:
     for place, one in enumerate(them):
         if method not in one.cube.names:
             raise RunError(f"{one.cube.path} holds no {method}. Explain again with 'maps=[{method}]'.")
-        index = one.in_window()
-        index = index[is_clean(one.shard.read("quality").reshape(-1)[index], line)]
+        index = one.in_window(is_clean(one.shard.read("quality"), line))
 
         def rows(name: str, one: Explained = one, index: np.ndarray = index) -> np.ndarray:
             values = one.shard.read(name)

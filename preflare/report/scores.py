@@ -14,7 +14,7 @@ from preflare.sun.observation import instant
 
 # Day zero of the modified Julian date.
 MJD = datetime(1858, 11, 17, tzinfo=UTC)
-COLUMNS = ("repeat", "step", "pixel", "time", "x", "y", "score", "log_odds", "distance", "outside")
+COLUMNS = ("repeat", "step", "pixel", "time", "x", "y", "score", "log_odds", "distance", "outside", "clean")
 
 
 def places(position: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -94,10 +94,11 @@ def _celestial(header: fits.Header, origin: np.ndarray, matrix: np.ndarray) -> N
 
 
 def write_csv(path: Path, one: Explained, limit: float) -> int:
-    """A row for each spectrum that has a score, COLUMNS; returns how many. limit: distances above it are outside what
-    the networks know."""
+    """A row for each spectrum that has a score, COLUMNS; returns how many. Of those that are not clean, which networks
+    were not trained for, the last column is 0. limit: distances above it are outside what the networks know."""
     shard, cube = one.shard, one.cube
     score, log_odds, distance = (cube.read(name) for name in ("score", "log_odds", "distance"))
+    clean = cube.clean()
     time, position = shard.read("time"), shard.read("position")
     start = instant(shard.header.start)
     scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -120,6 +121,7 @@ def write_csv(path: Path, one: Explained, limit: float) -> int:
                         f"{log_odds[at]:.4f}",
                         f"{distance[at]:.3f}",
                         int(distance[at] > limit),
+                        int(clean[at]),
                     )
                 )
         os.replace(scratch, path)

@@ -19,7 +19,7 @@ class Slit:
 
     minutes: (repeat,) from the onset (AR: from the window's end). phase: (repeat,). position: (repeat, slit, 2)
     helioprojective, arcsec. intensity: (repeat, slit) DN/s, overexposed spectra as the brightest. attribution:
-    (repeat, slit) mean over wavelength (``by_completeness``), NaN where not scored. score: (repeat, slit).
+    (repeat, slit) mean over wavelength (``by_completeness``). score: (repeat, slit). Both are NaN where not clean.
     precursors: (repeat, slit) bool, where the simulation put them; None if it does not say. footpoint: (slit,) arcsec
     from the simulated flare's footpoint, or None.
     """
@@ -69,7 +69,7 @@ def slits(one: Explained, line: Line) -> list[Slit]:
             "coordinates in arcsec. Ingest the observation again, or leave its cube out."
         )
     light = brightness(shard.read("intensity"), shard.read("quality"), shard.read("exposure"), line.rules.saturation)
-    score, attribution = one.cube.read("score"), by_completeness(one)
+    score, attribution = one.scores(), by_completeness(one)
     kind = shard.read("truth/kind") > 0 if "kind" in shard.truth else None
     far = shard.read("truth/footpoint") if "footpoint" in shard.truth and one.label is Label.PF else None
     return [
@@ -107,7 +107,7 @@ def brightness(intensity: np.ndarray, quality: np.ndarray, exposure: np.ndarray,
 
 
 def by_completeness(one: Explained) -> np.ndarray:
-    """The mean attribution over wavelength of every scored spectrum, (repeat, step, slit).
+    """The mean attribution over wavelength of every clean spectrum, (repeat, step, slit).
 
     By completeness attributions sum to the log-odds less their mean over baselines; that mean is taken from the
     spectra that were explained, and so all that are scored have a value. Raises RunError for cubes that explain
@@ -117,11 +117,11 @@ def by_completeness(one: Explained) -> np.ndarray:
         raise RunError(f"{one.cube.path} holds no expected gradients. Explain it again without sample=0.")
     if one.cube.attributes.get("quantity", LOG_ODDS) != LOG_ODDS:
         raise RunError(f"{one.cube.path} does not explain log-odds. Explain it again with explained={LOG_ODDS}.")
-    index = one.cube.explained()
+    index = one.explained()
     rows = one.cube.rows("expected_gradients", index)
     total = rows.sum(axis=1, dtype=np.float64)
-    log_odds = one.cube.read("log_odds").astype(np.float64)
-    base = float(np.mean(log_odds.reshape(-1)[index] - total))
+    log_odds = one.cube.of_clean("log_odds").astype(np.float64)
+    base = float(np.mean(log_odds.reshape(-1)[index] - total)) if len(index) else np.nan
     mean: np.ndarray = (log_odds - base) / rows.shape[1]
     return mean
 
@@ -141,7 +141,7 @@ def each_side(values: np.ndarray, slit: Slit) -> np.ndarray:
 def agreement(one: Explained) -> float:
     """The correlation of the summed attributions with the log-odds: how far ``by_completeness`` is true; NaN for
     fewer than three."""
-    index = one.cube.explained()
+    index = one.explained()
     if len(index) < 3:
         return np.nan
     total = one.cube.rows("expected_gradients", index).sum(axis=1, dtype=np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 from preflare.report.explained import Explained
 from preflare.sun.observation import Phase
 
-# Of a window's repeats, the share that must have a score for its mean to be ranked.
+# Of a window's repeats, the share that must be clean for their mean score to be ranked.
 ENOUGH = 0.5
 # Repeats read at once: spectra of a long observation do not fit into memory.
 BLOCK = 16
@@ -33,7 +33,7 @@ class Place:
 class Spectrogram:
     """What a place saw in the window: (repeat,) minutes from the onset (AR: from the window's end), score and kind of
     precursor put in by the simulation (None if it does not say); (repeat, wavelength) spectra and attributions, NaN
-    where there are none.
+    where there are none. Score and attributions are those of clean spectra.
     """
 
     place: Place
@@ -60,11 +60,11 @@ class Spectrogram:
 
 
 def rank(them: Sequence[Explained]) -> list[Place]:
-    """Every (step, pixel) whose window is scored well enough, by its mean score, the highest first."""
+    """Every (step, pixel) with clean spectra enough in its window, by their mean score, the highest first."""
     places = []
     for one in them:
         inside = one.window()
-        score = np.where(inside[:, :, None], one.cube.read("score"), np.nan)
+        score = np.where(inside[:, :, None], one.scores(), np.nan)
         count = np.isfinite(score).sum(axis=0)
         mean = np.divide(np.nansum(score, axis=0), count, out=np.full(count.shape, np.nan), where=count > 0)
         good = (count > 0) & (count >= ENOUGH * inside.sum(axis=0)[:, None])
@@ -91,11 +91,11 @@ def _cut(one: Explained, places: Sequence[Place]) -> list[Spectrogram]:
             columns["kind"].append(block.truth["kind"][:, steps, pixels])
     spectra = np.concatenate(columns["spectra"])
     kind = np.concatenate(columns["kind"]) if columns["kind"] else None
-    minutes, score = one.minutes()[:, steps], one.cube.read("score")[:, steps, pixels]
+    minutes, score = one.minutes()[:, steps], one.scores()[:, steps, pixels]
     inside = one.shard.read("phase")[:, steps] == Phase.PREFLARE
     attribution = np.full(spectra.shape, np.nan, dtype=np.float32)
     explained = np.zeros(one.cube.shape[:3], dtype=bool)
-    explained.reshape(-1)[one.cube.explained()] = True
+    explained.reshape(-1)[one.explained()] = True
     wanted = explained[:, steps, pixels]
     repeat, which = np.nonzero(wanted)
     index = np.ravel_multi_index((repeat, steps[which], pixels[which]), one.cube.shape[:3])

@@ -122,6 +122,8 @@ def curve(run: Run) -> str:
     )
 
 
+# Which spectra have the scores that are counted.
+SCORED = "all clean spectra in the analysis window"
 _MAPS = " Activation maps have no such unit and see only broad features."
 _PUBLISHED = (
     " Grad-CAM is drawn as published: its average over positions loses most of the place with a network whose dense "
@@ -161,10 +163,12 @@ def attributions(members: Sequence[Cube], chosen: Sequence[Shown], line: Line) -
     count = sum(one.explained for one in summaries)
     spectra = sum(one.spectra for one in summaries)
     scores = ", ".join(f"{one.score:.3f} ({one.rank})" for one in chosen)
-    mean = sum(one.score * one.spectra for one in summaries) / spectra
-    sentences = [
-        f"Scores from top to bottom: {scores}; the mean over {scored(members)}, {spectra:,} of them, is {mean:.3f}."
-    ]
+    sentences = [f"Scores from top to bottom: {scores}; no spectrum in the analysis window is clean."]
+    if spectra:
+        mean = sum(one.score * one.spectra for one in summaries if one.spectra) / spectra
+        sentences = [
+            f"Scores from top to bottom: {scores}; the mean over {SCORED}, {spectra:,} of them, is {mean:.3f}."
+        ]
     for name, title in METHODS.items():
         if name in members[0].names:
             place, mean = strongest(members, name)
@@ -211,26 +215,21 @@ def observations(cubes: Sequence[Cube]) -> str:
     if not cubes:
         return used
     return (
-        f"{used} Scored: {scored(cubes)} of an explained observation. Residual: by how much expected gradients miss "
+        f"{used} Scored: {SCORED} of an explained observation. Residual: by how much expected gradients miss "
         "their sum, median over the explained spectra."
     )
 
 
-def scored(cubes: Sequence[Cube]) -> str:
-    """Which spectra have the scores that are counted."""
-    which = {str(cube.attributes["spectra"]) for cube in cubes}
-    kind = {frozenset({"clean"}): "clean spectra", frozenset({"all"}): "spectra that miss no wavelength"}
-    return f"all {kind.get(frozenset(which), 'spectra asked for')} in the analysis window"
-
-
 def sampled(cubes: Sequence[Cube]) -> str:
     """Which spectra have attributions."""
-    samples = {cube.attributes["sample"] for cube in cubes}
-    if samples == {"all"}:
-        return "every spectrum scored, also outside the analysis window"
-    if len(samples) == 1:
-        return f"up to {samples.pop()} of an observation, drawn at random from its analysis window"
-    return "not as many of each observation"
+    samples = {(cube.attributes["sample"], cube.attributes["spectra"]) for cube in cubes}
+    if len(samples) > 1:
+        return "not the same of each observation"
+    sample, wanted = samples.pop()
+    spectra = "clean spectra" if wanted == "clean" else "spectra that miss no wavelength, clean or not"
+    if sample == "all":
+        return f"all {spectra}, also outside the analysis window"
+    return f"up to {sample} of an observation, drawn at random from its analysis window: {spectra}"
 
 
 def _near(wavelength: float, line: Line) -> str:

@@ -10,12 +10,10 @@ from scipy.stats import fisher_exact
 from preflare.report.explained import Explained
 from preflare.report.resampling import p_value
 from preflare.report.trends import Trend, trend
-from preflare.sun.line import Line
 from preflare.sun.observation import Label, Phase
-from preflare.sun.quality import is_clean
 
-# Which spectra of a raster are averaged: those with a score that are clean; of these the brighter half, which hold
-# enhanced pixels (after Panos & Kleint 2020); or all with a score, of cubes made with explain.py spectra=all.
+# Which spectra of a raster are averaged: the clean ones; of these the brighter half, which hold enhanced pixels (after
+# Panos & Kleint 2020); or all that are valid.
 AVERAGES = ("clean", "enhanced", "all")
 CHANCE = 0.05
 PERMUTATIONS = 9999
@@ -51,12 +49,10 @@ class Timeline:
         return trend(self.minutes, self.score)
 
 
-def timeline(one: Explained, line: Line, average: str = "clean") -> Timeline:
-    """Average each raster of an observation. line: whose rules say what is clean. average: one of AVERAGES."""
-    score = one.cube.read("score")
+def timeline(one: Explained, average: str = "clean") -> Timeline:
+    """Average each raster of an observation. average: one of AVERAGES."""
+    score = one.cube.read("score") if average == "all" else one.scores()
     used = np.isfinite(score)
-    if average != "all":
-        used &= is_clean(one.shard.read("quality"), line)
     if average == "enhanced":
         intensity = one.shard.read("intensity")
         middle = [np.median(row[mask]) if mask.any() else np.inf for row, mask in zip(intensity, used, strict=True)]

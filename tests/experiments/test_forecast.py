@@ -85,9 +85,22 @@ def test_the_scores_are_those_of_the_cube(home: Path, tmp_path: Path, verb: Verb
     cube = Cube.open(home / "run" / "cubes" / f"{NEW}-new.h5")
     score = cube.read("score")
     np.testing.assert_array_equal(fits.getdata(tmp_path / "x" / "scores.fits"), score)
+    np.testing.assert_array_equal(fits.getdata(tmp_path / "x" / "scores.fits", "CLEAN"), cube.clean())
+    assert "Of 78 clean spectra of this" in section.read(tmp_path / "x")["lead"]
     rows = list(csv.DictReader((tmp_path / "x" / "scores.csv").read_text().splitlines()))
     assert len(rows) == np.isfinite(score).sum()
     assert len(section.read(tmp_path / "x")["tables"]["Observations of the sweep"]["rows"]) == 6
+
+
+def test_networks_of_other_epochs_are_not_compared(
+    home: Path, tmp_path: Path, verb: Verb, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(home / "run" / "cubes" / f"{NEW}-new.h5", "r+") as file:
+        file.attrs["checkpoint"] = "last"
+    arguments = (f"run={home / 'run'}", f"data.root={home / 'shards'}", f"shards={home / 'new'}")
+    assert verb("experiments/forecast", *arguments, f"output={tmp_path / 'x'}") == 1
+    assert f"{NEW} was explained with checkpoint=last, the sweep's own observations with best" in capfd.readouterr().err
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize(
@@ -138,4 +151,4 @@ def test_how_real_spectra_are_explained_by_the_simulated_sun_is_said(
     other = make_shard(tmp_path / "other", Label.UNKNOWN, 7, origin="level2")
     arguments = (f"run={home / 'run'}", f"data.root={home / 'shards'}", f"shards={other}", f"output={tmp_path / 'x'}")
     assert verb("experiments/forecast", *arguments) == 1
-    assert f"shards={other} members=representative allow_simulated=true" in capfd.readouterr().err
+    assert f"shards={other} checkpoint=best members=representative allow_simulated=true" in capfd.readouterr().err

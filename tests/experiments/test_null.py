@@ -129,11 +129,11 @@ def p_values(seed: int, line: Line, rise: float = 0.0) -> tuple[dict[str, float]
     labels = [Label.PF] * PF + [Label.AR] * (OBSERVATIONS - PF)
     fakes = [Chance(stream, line, n, label, rise if label is Label.PF else 0.0) for n, label in enumerate(labels)]
     them = [Explained(fake, fake) for fake in fakes]  # type: ignore[arg-type]
-    ways = [timelines.timeline(one, line) for one in them]
+    ways = [timelines.timeline(one) for one in them]
     trends = [one.trend() for one in ways]
     strong, _ = timelines.regimes(np.array([one.score.mean() for one in ways[:PF]]))
     looks = [measured.measure(one, line, Emission("triplet", 2799.32)) for one in them]
-    rises = [quiet_rises.count(one, line) for one in them]
+    rises = [quiet_rises.count(one) for one in them]
     found = {
         "timelines, PF against AR": timelines.difference(trends, labels)[1],
         "timelines, strong against planted": timelines.agreement(strong, stream.permutation(PF) < 13)[2],

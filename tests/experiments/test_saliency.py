@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -53,6 +54,26 @@ def test_both_ways_are_told(ways: tuple[Path, Path], tmp_path: Path, verb: Verb)
     assert record["claims"][0]["found"] == "3 PF and 3 AR observations, 240 and 240 spectra, flares included."
     assert record["claims"][-1]["paper"] == "ours"
     assert "(by rank; 95%" in record["lead"]
+    assert "did not train with them (checkpoint best)" in record["lead"]
+    first, own, theirs = record["warnings"]
+    assert first.startswith("Other networks speak in either way: ")
+    assert own.startswith("6 of 6 observations explained by members that did not train with them were on the side")
+    assert theirs.startswith("3 of 6 observations explained by the networks of one partition")
+
+
+def test_of_the_last_epoch_nothing_is_to_be_feared(ways: tuple[Path, Path], tmp_path: Path, verb: Verb) -> None:
+    for path in (ways[0] / "cubes").glob("*.h5"):
+        with h5py.File(path, "r+") as file:
+            file.attrs.update(checkpoint="last", chose=False)
+    root = ways[0].parent / "shards"
+    arguments = (f"sweep={ways[0]}", f"in_sample={ways[1]}", f"data.root={root}", f"output={tmp_path / 'x'}")
+    assert verb("experiments/saliency", *arguments) == 0
+    record = section.read(tmp_path / "x")
+    assert (
+        "(checkpoint last). 6 were also explained by the networks of one partition (checkpoint best)" in record["lead"]
+    )
+    first, theirs = record["warnings"]
+    assert first.startswith("Other networks speak in either way, of another checkpoint: ") and "3 of 6" in theirs
 
 
 @pytest.mark.parametrize(

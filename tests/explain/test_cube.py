@@ -12,6 +12,7 @@ from preflare.explain.cube import Cube
 
 SHAPE = (5, 2, 3, 8)
 PHASE = np.array([[1, 1], [1, 1], [1, 1], [2, 2], [0, 0]], dtype=np.uint8)
+CLEAN = np.arange(30).reshape(SHAPE[:3]) % 3 > 0
 INDEX = np.array([0, 4, 7, 23])
 ATTRIBUTES: dict[str, cube.Attribute] = {"observation": "PF_20140329_140938_3860258481", "label": 1, "seen": False}
 
@@ -36,7 +37,7 @@ def parts(sparse: dict[str, np.ndarray]) -> list[tuple[np.ndarray, dict[str, np.
 
 def written(path: Path) -> Path:
     dense, sparse = arrays()
-    cube.write(path, SHAPE, np.arange(8.0), PHASE, dense, parts(sparse), PATHS, "float32", ATTRIBUTES)
+    cube.write(path, SHAPE, np.arange(8.0), PHASE, CLEAN, dense, parts(sparse), PATHS, "float32", ATTRIBUTES)
     return path
 
 
@@ -44,8 +45,10 @@ def test_what_is_written_is_read_at_its_place(tmp_path: Path) -> None:
     dense, sparse = arrays()
     found = Cube.open(written(tmp_path / "cubes" / "one.h5"))
     assert found.shape == SHAPE
-    assert found.names == ("completeness", "expected_gradients", "log_odds", "phase", "score", "wavelength")
+    assert found.names == ("clean", "completeness", "expected_gradients", "log_odds", "phase", "score", "wavelength")
     np.testing.assert_array_equal(found.read("score"), dense["score"])
+    np.testing.assert_array_equal(found.clean(), CLEAN)
+    np.testing.assert_array_equal(found.of_clean("score"), np.where(CLEAN, dense["score"], np.nan))
     np.testing.assert_array_equal(found.read("wavelength"), np.arange(8.0))
     np.testing.assert_array_equal(found.read("phase"), PHASE)
     flat = found.read("expected_gradients").reshape(-1, 8)
@@ -67,7 +70,7 @@ def test_axes_are_named_as_in_the_shard(tmp_path: Path) -> None:
 def test_half_precision_and_paths(tmp_path: Path) -> None:
     dense, sparse = arrays()
     path = tmp_path / "one.h5"
-    cube.write(path, SHAPE, np.arange(8.0), PHASE, dense, parts(sparse), PATHS, "float16", ATTRIBUTES)
+    cube.write(path, SHAPE, np.arange(8.0), PHASE, CLEAN, dense, parts(sparse), PATHS, "float16", ATTRIBUTES)
     with h5py.File(path) as file:
         assert file["expected_gradients"].dtype == np.float16 and file["completeness"].dtype == np.float32
         assert file["score"].dtype == np.float32
@@ -98,11 +101,20 @@ def test_a_newer_cube_is_refused(tmp_path: Path) -> None:
         Cube.open(path)
 
 
+def test_a_cube_of_before_is_refused_and_made_anew(tmp_path: Path) -> None:
+    path = written(tmp_path / "one.h5")
+    with h5py.File(path, "a") as file:
+        file.attrs["schema"] = 3
+        del file["clean"]
+    with pytest.raises(RunError, match="has schema 3, expected 4: .* nor hold a score of every valid one. Run explain"):
+        Cube.open(path)
+    assert not cube.is_same(path, ATTRIBUTES)
+
+
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     dense, sparse = arrays()
     sparse["completeness"] = sparse["completeness"][:2]
     with pytest.raises(IndexError):
-        cube.write(
-            tmp_path / "one.h5", SHAPE, np.arange(8.0), PHASE, dense, [(INDEX, sparse)], PATHS, "float32", ATTRIBUTES
-        )
+        path, rows = tmp_path / "one.h5", [(INDEX, sparse)]
+        cube.write(path, SHAPE, np.arange(8.0), PHASE, CLEAN, dense, rows, PATHS, "float32", ATTRIBUTES)
     assert list(tmp_path.iterdir()) == []

@@ -26,6 +26,7 @@ from preflare.explain.cube import Cube
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.explanation import Explanation
+from preflare.explain.parts import Parts
 from preflare.explain.target import log_odds
 from preflare.run import Run
 from preflare.sun.observation import Label
@@ -115,13 +116,58 @@ def test_blocks_do_not_change_the_answer(finished: Run, home: Path, monkeypatch:
         np.testing.assert_allclose(parts[key], whole[key], rtol=1e-5, atol=1e-6)
 
 
-def test_all_spectra_that_miss_nothing_may_be_asked_for(finished: Run, home: Path) -> None:
+@pytest.mark.parametrize("spectra", ["clean", "all"])
+def test_every_valid_spectrum_has_a_score_and_those_asked_for_attributions(
+    finished: Run, home: Path, spectra: str
+) -> None:
     name = one_test_observation(finished)
-    found = arrays(settings(spectra="all", sample=None)(finished, home, None, [name])[0].path)
-    quality = Shard.open(home / f"{name}.h5").read("quality")
-    expected = (quality & 1) == 0
-    np.testing.assert_array_equal(np.isfinite(found["score"]), expected)
-    np.testing.assert_array_equal(np.isfinite(found["completeness"]), expected)
+    found = arrays(settings(spectra=spectra, sample=None)(finished, home, None, [name])[0].path)
+    shard = Shard.open(home / f"{name}.h5")
+    quality = shard.read("quality")
+    valid, clean = (quality & 1) == 0, quality == 0
+    assert clean.sum() < valid.sum() < valid.size
+    np.testing.assert_array_equal(found["clean"], clean)
+    np.testing.assert_array_equal(np.isfinite(found["completeness"]), clean if spectra == "clean" else valid)
+    for scores in ("score", "log_odds", "distance"):
+        np.testing.assert_array_equal(np.isfinite(found[scores]), valid)
+    with torch.no_grad():
+        odds = log_odds(finished.network())(torch.from_numpy(shard.read("spectra")[valid])[:, None])
+    np.testing.assert_allclose(found["log_odds"][valid], odds, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found["score"][valid], torch.sigmoid(odds), rtol=1e-4, atol=1e-6)
+
+
+def test_a_clean_score_does_not_hang_on_what_is_not_clean(
+    finished: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where a network's answer hangs on what else it is given."""
+
+    class Centre(nn.Module):
+        def forward(self, spectra: torch.Tensor) -> torch.Tensor:
+            return spectra - spectra.mean(dim=0)
+
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), Centre(), nn.Linear(240, 2)).eval()
+    monkeypatch.setattr(Run, "network", lambda self, which: network)
+    name = one_test_observation(finished)
+    (cube,) = settings(maps=())(finished, home, None, [name])
+    shard = Shard.open(home / f"{name}.h5")
+    with torch.no_grad():
+        alone = log_odds(network)(torch.from_numpy(shard.read("spectra")[cube.clean()])[:, None])
+    np.testing.assert_allclose(cube.read("log_odds")[cube.clean()], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_parts_of_cubes_of_before_are_not_gone_on_with(finished: Run, home: Path) -> None:
+    name = one_test_observation(finished)
+    (cube,) = settings()(finished, home, None, [name])
+    expected = arrays(cube.path)
+    # What a process killed while it made such a cube left: scores of clean spectra alone.
+    about = {key: one for key, one in cube.attributes.items() if key not in ("schema", "preflare", "explained")}
+    scores = {key: cube.of_clean(key) for key in ("score", "log_odds", "distance")}
+    Parts(cube.path.with_name(f".{name}.parts"), about).get("scores", lambda: scores)
+    cube.path.unlink()
+    found = arrays(settings()(finished, home, None, [name])[0].path)
+    for key in expected:
+        np.testing.assert_array_equal(found[key], expected[key])
 
 
 def test_what_trained_is_marked_as_seen(finished: Run, home: Path) -> None:

@@ -15,18 +15,19 @@ NAME = "PF_20140310_140000_3860258482"
 
 
 def written(path: Path, attributions: np.ndarray, completeness: np.ndarray) -> Cube:
-    shape = (3, 1, 2, 4)
-    score = np.array([0.2, 0.6, 0.9, np.nan, 0.99, 0.99], dtype=np.float32).reshape(shape[:3])
-    phase = np.array([[1], [1], [2]], dtype=np.uint8)
+    shape = (4, 1, 2, 4)
+    score = np.array([0.2, 0.6, 0.9, np.nan, 0.99, 0.99, 0.1, 0.1], dtype=np.float32).reshape(shape[:3])
+    phase = np.array([[1], [1], [2], [1]], dtype=np.uint8)
+    clean = np.array([1, 1, 1, 1, 1, 1, 0, 0]).reshape(shape[:3])
     index = np.array([0, 1, 2])
     sparse = {"expected_gradients": attributions, "completeness": completeness}
     attributes: dict[str, cube.Attribute] = {"observation": NAME, "label": 1, "side": "test"}
     dense = {"score": score, "log_odds": score}
-    cube.write(path, shape, np.arange(4.0), phase, dense, [(index, sparse)], {}, "float32", attributes)
+    cube.write(path, shape, np.arange(4.0), phase, clean, dense, [(index, sparse)], {}, "float32", attributes)
     return Cube.open(path)
 
 
-def test_scores_count_in_the_window_and_residuals_are_relative(tmp_path: Path) -> None:
+def test_clean_scores_count_in_the_window_and_residuals_are_relative(tmp_path: Path) -> None:
     # Sums 4, 8 and -8; what they should be: 4 - 0.4 = 3.6, 8 + 2 = 10 and -8 - 0 = -8.
     attributions = np.array([1.0, 2.0, -2.0], dtype=np.float32)[:, None].repeat(4, axis=1)
     found = summary.summarise(written(tmp_path / "a.h5", attributions, np.array([0.4, -2.0, 0.0], dtype=np.float32)))

@@ -64,8 +64,14 @@ def test_what_is_said_of_who_and_how(work: Work) -> None:
     assert (said["members"], said["member_count"], said["side"], said["seen"]) == (".", 1, "test", False)
     assert (said["samples"], said["baselines"], said["positions"], said["baselines_choice"]) == (6, 6, 1, "herding")
     assert work.about(shard(work, "train"))["seen"] is True
+    # The test side, on which the observation is, chose the best epoch; none chose the last, unless training stopped.
+    assert said["chose"] is True and work.about(shard(work, "train"))["chose"] is False
     before = said["weights"]
     with torch.no_grad():
         next(work.networks[0].parameters()).add_(1)
     again = Work(work.by, work.home, "last", "unseen", 9, [], work.method, 0, 1, "log_odds").about(shard(work, "test"))
+    assert again["chose"] is False
+    work.by.runs[0].config.early_stopping = 3
+    stopped = Work(work.by, work.home, "last", "unseen", 9, [], work.method, 0, 1, "log_odds")
+    assert stopped.about(shard(work, "test"))["chose"] is True
     assert again["checkpoint"] == "last" and again["maps"] == "" and len(str(before)) == 64

@@ -22,7 +22,7 @@ def cubes(tmp_path: Path, make_shard: MakeShard, make_cube: MakeCube) -> Path:
     for number, label in ((0, Label.PF), (1, Label.AR)):
         shard = make_shard(tmp_path / "shards", label, number)
         score = np.full((4, 2, 10), 0.5)
-        score[0, 0, :2] = np.nan
+        score[0, 0, 0] = np.nan
         make_cube(tmp_path / "cubes", shard, score, np.zeros((4, 2, 10, 240)))
     return tmp_path / "cubes"
 
@@ -37,10 +37,18 @@ def test_minutes_count_from_the_onset_and_else_from_the_end(tmp_path: Path, cube
 
 def test_what_was_explained_in_the_window(tmp_path: Path, cubes: Path) -> None:
     calm, flaring = explained.open_all(cubes, tmp_path / "shards")
-    # The last repeat of PF lies in the flare; two spectra have no score.
+    # The last repeat of PF lies in the flare; the first spectrum has no score, the second is not clean.
     assert flaring.in_window().tolist() == list(range(2, 60))
     assert calm.in_window().tolist() == list(range(2, 80))
+    assert flaring.explained().tolist() == list(range(2, 80))
+    assert flaring.in_window(np.ones((4, 2, 10), dtype=bool)).tolist() == list(range(1, 60))
     assert flaring.window().sum() == 6
+
+
+def test_scores_are_of_clean_spectra_and_the_cube_has_those_of_all(tmp_path: Path, cubes: Path) -> None:
+    one, _ = explained.open_all(cubes, tmp_path / "shards")
+    assert np.flatnonzero(np.isfinite(one.scores())).tolist() == list(range(2, 80))
+    assert np.flatnonzero(np.isfinite(one.cube.read("score"))).tolist() == list(range(1, 80))
 
 
 def test_only_those_asked_for(tmp_path: Path, cubes: Path) -> None:

@@ -90,6 +90,7 @@ def test_what_is_known_counts_every_observation_alike(
         shard = make_shard(tmp_path / "shards", Label.PF, number)
         level = np.full((4, 2, 10), score)
         level[3] = 0.999
+        level[0, 0, 1] = 0.999  # not clean
         make_cube(tmp_path / "cubes", shard, level, np.zeros((4, 2, 10, 240)))
     near, far = explained.open_all(tmp_path / "cubes", tmp_path / "shards")
     assert forecast.known([near]) == pytest.approx(0)

@@ -46,18 +46,19 @@ def test_the_interval_holds_the_value_and_is_wide_with_few_observations() -> Non
     assert (low, high) == tss_interval(CALLED)
 
 
-def test_only_the_window_counts(
+def test_only_clean_spectra_of_the_window_count(
     tmp_path: Path, make_shard: Callable[..., Path], make_cube: Callable[..., Cube]
 ) -> None:
     shard = make_shard(tmp_path / "shards", Label.PF, 0)
     score = np.full((4, 2, 10), 0.2)
     score[1] = 0.7
     score[0, 0, 0] = np.nan
+    score[0, 0, 1] = 0.99  # not clean
     score[3] = 0.99  # the flare
     make_cube(tmp_path / "cubes", shard, score, np.zeros((4, 2, 10, 240)))
     (one,) = explained.open_all(tmp_path / "cubes", tmp_path / "shards")
     found = call(one)
-    assert (found.spectra, found.called) == (59, 20)
+    assert (found.spectra, found.called) == (58, 20)
 
 
 def test_what_is_rescored_has_the_skill_that_the_run_recorded(toy_run: Path) -> None:

@@ -28,7 +28,8 @@ def both(
     shard = Shard.open(path)
     rows = stream.normal(size=(*SHAPE, 240))
     score = stream.uniform(0.1, 0.9, SHAPE)
-    score[0, 0, :2] = np.nan
+    score[0, 0, 0] = np.nan
+    rows[0, 0, 1] = 0  # not clean
     fewer = np.where(np.arange(10) < 8, score**2, np.nan)
     one = make_cube(tmp_path / "one", path, score, rows)
     other = make_cube(tmp_path / "other", path, fewer, 3 * rows + 1, side="train")
@@ -37,7 +38,7 @@ def both(
 
 def test_only_spectra_explained_both_ways_are_compared(both: tuple[Explained, Explained]) -> None:
     (pair,) = in_sample.pairs([both[0]], [both[1]])
-    # Three repeats of the window, eight pixels of each step; two have no score.
+    # Three repeats of the window, eight pixels of each step; one has no score, one is not clean.
     assert len(pair.index) == 3 * 2 * 8 - 2
     found = in_sample.beside(pair)
     assert (found.seen, found.spectra, found.label) == (True, 46, Label.PF)
@@ -45,6 +46,7 @@ def test_only_spectra_explained_both_ways_are_compared(both: tuple[Explained, Ex
     assert found.ranks == pytest.approx(1)
     score, other = (one.cube.read("score") for one in both)
     window = np.isfinite(other) & (np.arange(4) < 3)[:, None, None]
+    window[0, 0, 1] = False
     assert found.unseen_score == pytest.approx(score[window].mean(), abs=1e-6)
     assert found.other_score == pytest.approx(other[window].mean(), abs=1e-6)
     assert found.ranks == pytest.approx(spearmanr(score[window], other[window]).statistic)

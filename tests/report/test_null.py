@@ -98,7 +98,7 @@ def test_every_feature_says_if_and_when(own_run: Path, make_cube: Callable[..., 
 
 def test_timelines_have_a_trend_of_each_observation(own_run: Path, make_cube: Callable[..., Cube], line: Line) -> None:
     them = explain(own_run, make_cube, "test")
-    found = null.of_timelines(them, line, 60.0)
+    found = null.of_timelines(them, 60.0)
     assert len(found["timelines: PF observations rise"]) == len(found["timelines: AR observations rise"]) == 3
     assert found["timelines: strong are those that would rise"] == [1.0]  # toys do not say
     assert not null.would_rise(them).any()

@@ -89,4 +89,7 @@ def test_every_score_is_a_row(one: Explained, tmp_path: Path) -> None:
     assert last["time"] == "2014-03-10T14:11:40.000"
     assert float(last["score"]) == pytest.approx(one.cube.read("score")[3, 1, 9], abs=1e-5)
     assert sum(int(row["outside"]) for row in rows) == int((distance[np.isfinite(distance)] > limit).sum())
+    # The second pixel of the first exposure has a score, and is not clean.
+    assert [row["clean"] for row in rows] == ["0"] + 78 * ["1"]
+    assert (rows[0]["repeat"], rows[0]["step"], rows[0]["pixel"]) == ("0", "0", "1")
     assert [path.name for path in tmp_path.glob(".*")] == []

@@ -36,7 +36,18 @@ def written(folder: Path, shard: Path, scores: dict[int, float], side: str = "te
     dense = {"score": score.reshape(SHAPE[:3]), "log_odds": score.reshape(SHAPE[:3])}
     sparse = {"expected_gradients": rows, "completeness": np.zeros(len(index), dtype=np.float32)}
     phase = opened.read("phase")
-    cube.write(path, SHAPE, opened.header.wavelength, phase, dense, [(index, sparse)], {}, "float32", attributes)
+    cube.write(
+        path,
+        SHAPE,
+        opened.header.wavelength,
+        phase,
+        phase[:, :, None],
+        dense,
+        [(index, sparse)],
+        {},
+        "float32",
+        attributes,
+    )
     return Cube.open(path)
 
 

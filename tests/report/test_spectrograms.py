@@ -56,6 +56,19 @@ def test_what_is_cut_is_what_the_files_hold(one: Explained, monkeypatch: pytest.
     assert second.highest in (1, 2) and first.highest == 0
 
 
+def test_what_is_not_clean_does_not_count(one: Explained) -> None:
+    # Neither the first pixel of the first exposure, which is missing here and has a score all the same, nor its second.
+    ranked = {(place.step, place.pixel): place for place in spectrograms.rank([one])}
+    score = one.cube.read("score")
+    for pixel in (0, 1):
+        place = ranked[0, pixel]
+        assert place.score == pytest.approx(score[1:3, 0, pixel].mean())
+        (made,) = spectrograms.cut([place])
+        np.testing.assert_array_equal(made.score[1:], score[1:3, 0, pixel])
+        assert np.isnan(made.score[0]) and np.isnan(made.attribution[0]).all()
+        assert np.isfinite(made.attribution[1:]).all()
+
+
 def test_the_mean_attribution_is_weighted_by_the_score(one: Explained) -> None:
     (made,) = spectrograms.cut(spectrograms.rank([one])[:1])
     expected = sum(s * row for s, row in zip(made.score, made.attribution, strict=True)) / made.score.sum()

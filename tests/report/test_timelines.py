@@ -6,8 +6,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from scipy import stats
 from sklearn.cluster import KMeans
 
@@ -15,16 +13,9 @@ from preflare.explain.cube import Cube
 from preflare.report import explained, timelines
 from preflare.report.timelines import Timeline
 from preflare.report.trends import Trend
-from preflare.sun.line import Line
 from preflare.sun.observation import Label, Phase
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def line() -> Line:
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return instantiate(compose(overrides=["+line=mg_ii"]).line)
 
 
 @pytest.fixture
@@ -37,12 +28,12 @@ def one(tmp_path: Path, make_shard: Callable[..., Path], make_cube: Callable[...
     return found
 
 
-def test_averages_are_those_by_hand(one: explained.Explained, line: Line) -> None:
+def test_averages_are_those_by_hand(one: explained.Explained) -> None:
     score = one.cube.read("score").astype(float)
-    everything = timelines.timeline(one, line, "all")
+    everything = timelines.timeline(one, "all")
     np.testing.assert_allclose(everything.score, np.nanmean(score, axis=(1, 2)), rtol=1e-6)
     assert everything.spectra.tolist() == [19, 20, 20, 20]
-    clean = timelines.timeline(one, line)
+    clean = timelines.timeline(one)
     score[0, 0, 1] = np.nan
     np.testing.assert_allclose(clean.score, np.nanmean(score, axis=(1, 2)), rtol=1e-6)
     # Two exposures a raster, 100 s apart; the onset is 26 minutes after the first.
@@ -51,35 +42,35 @@ def test_averages_are_those_by_hand(one: explained.Explained, line: Line) -> Non
 
 
 def test_exposures_of_the_flare_do_not_count_before_it(
-    one: explained.Explained, line: Line, monkeypatch: pytest.MonkeyPatch
+    one: explained.Explained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The flare begins between the two steps of the third raster; the fourth is all flare, and keeps its score."""
     phase = np.array([[Phase.PREFLARE] * 2, [Phase.PREFLARE] * 2, [Phase.PREFLARE, Phase.FLARE], [Phase.FLARE] * 2])
     read = type(one.shard).read
     monkeypatch.setattr(type(one.shard), "read", lambda self, name: phase if name == "phase" else read(self, name))
-    found, score = timelines.timeline(one, line, "all"), one.cube.read("score").astype(float)
+    found, score = timelines.timeline(one, "all"), one.cube.read("score").astype(float)
     assert found.spectra.tolist() == [19, 20, 10, 20]
     np.testing.assert_allclose(found.score[2:], [score[2, 0].mean(), score[3].mean()], rtol=1e-6)
     np.testing.assert_allclose(found.minutes[2:], np.array([400, 650]) / 60 - 26)
 
 
-def test_enhanced_are_the_brighter_half(one: explained.Explained, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enhanced_are_the_brighter_half(one: explained.Explained, monkeypatch: pytest.MonkeyPatch) -> None:
     intensity = np.random.default_rng(1).uniform(50, 500, (4, 2, 10))
     read = type(one.shard).read
     monkeypatch.setattr(
         type(one.shard), "read", lambda self, name: intensity if name == "intensity" else read(self, name)
     )
-    enhanced = timelines.timeline(one, line, "enhanced")
+    enhanced = timelines.timeline(one, "enhanced")
     score = one.cube.read("score")
     bright = intensity[2] >= np.median(intensity[2])
     assert enhanced.spectra[2] == 10
     assert enhanced.score[2] == pytest.approx(score[2][bright].mean(), rel=1e-6)
 
 
-def test_a_raster_without_a_score_has_none(tmp_path: Path, one: explained.Explained, line: Line) -> None:
+def test_a_raster_without_a_score_has_none(tmp_path: Path, one: explained.Explained) -> None:
     with h5py.File(one.cube.path, "r+") as file:
         file["score"][1] = np.nan
-    found = timelines.timeline(one, line)
+    found = timelines.timeline(one)
     assert np.isnan(found.score[1])
     assert found.spectra[1] == 0
     assert np.isfinite(timelines.on_grid(found, np.linspace(-26, -15, 100))).all()

@@ -32,7 +32,7 @@ def written(folder: Path, scale: float, name: str = "PF_1", members: str = "seed
     about: dict[str, cube.Attribute] = {"observation": name, "members": members, "quantity": "log_odds", "samples": 20}
     path, phase = folder / f"{name}.h5", np.ones(SHAPE[:2], dtype=np.uint8)
     dense = {"score": score.reshape(SHAPE[:3])}
-    cube.write(path, SHAPE, LINE.wavelength, phase, dense, [(index, sparse)], {}, "float32", about)
+    cube.write(path, SHAPE, LINE.wavelength, phase, phase[:, :, None], dense, [(index, sparse)], {}, "float32", about)
     return Cube.open(path)
 
 
