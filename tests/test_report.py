@@ -35,7 +35,8 @@ def test_the_commands_on_the_page_make_it_again(
     assert verb("explain", f"run={own_run}", shards, *odd, *eg[:1], f"shards={foreign}", "allow_simulated=true") == 0
     assert verb("report", f"run={own_run}", shards) == 0
     page = (own_run / "report.html").read_text()
-    assert "clean spectra" not in page and "all spectra that miss no wavelength" in page
+    assert "analysis window: spectra that miss no wavelength, clean or not" in page
+    assert "over all clean spectra in the analysis window" in page
     lines = html.unescape(page.split("How this was made</h2>")[1].split("<pre>")[1].split("</pre>")[0]).splitlines()
     assert [line.split()[1] for line in lines] == ["train.py", "explain.py", "explain.py", "report.py"]
     capsys.readouterr()

@@ -111,12 +111,15 @@ class Chance:
             "score": 1 / (1 + np.exp(-state)),
             "spectra": spectra / spectra.max(axis=-1, keepdims=True),
             "intensity": 50 * (1 + 0.1 * wander(stream, memory, repeats, 1, PIXELS)),
-            "quality": np.zeros((repeats, 1, PIXELS), np.uint16),
             "phase": np.ones((repeats, 1), np.uint8),
             "time": time,
         }
 
     def read(self, name: str) -> np.ndarray:
+        return self._data[name]
+
+    def of_clean(self, name: str) -> np.ndarray:
+        """All are."""
         return self._data[name]
 
     def goes(self) -> Goes:
@@ -195,7 +198,7 @@ def test_what_is_no_chance_is_found(rising: dict[str, float], name: str) -> None
 
 
 def test_a_data_set_has_every_p_value(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quiet_rises, "count", lambda one, _: quiet_rises.Rises(one.name, True, 9, 9, 1, 0, 0.0))
+    monkeypatch.setattr(quiet_rises, "count", lambda one: quiet_rises.Rises(one.name, True, 9, 9, 1, 0, 0.0))
     found, trends = p_values(0, line)
     assert all(0 < p <= 1 for p in found.values())
     assert len(trends) == OBSERVATIONS
