@@ -22,6 +22,9 @@ deviations of its noise over the window of 25 minutes; 60 sets of 19 PF and 18 A
     some of each, each its own               2.2    7   20   35      8.1
     smooth over 480 s, of PF twice as much   4.5                    13.0
 
+Of 19 simulated PF observations whose precursors stay rare, drift in score alone would call six rising, as even rare
+precursors make a score lively; by both measures one is.
+
 So one observation of 25 minutes cannot tell a rise from a drift unless it is several times as large, and most rises as
 large as the noise are not called so. The classes together tell smaller ones (``timelines.difference``).
 """
