@@ -244,8 +244,8 @@ def _left_out_plot(title: str, called: Sequence[Called], note: str) -> Plot:
         title.lower().replace("-", "_"),
         f"{title}: what each observation carries",
         f"Every observation judged by a network that did not see it, last checkpoint, all pooled: TSS {whole:.2f} "
-        f"(95% interval over observations {low:.2f} to {high:.2f}). Left, the share of an observation's spectra called "
-        "right; right, TSS without it.",
+        f"(95% interval over active regions {low:.2f} to {high:.2f}). Left, the share of an observation's spectra "
+        "called right; right, TSS without it.",
         left_out.draw(
             short([one.name for one in called]),
             np.array([one.correct for one in called]),
@@ -283,7 +283,7 @@ def _folds_claim(called: Sequence[Called], splits: Splits, origin: str) -> Claim
     return Claim(
         OURS,
         "Every observation held out once, in folds, tells the skill that many splits tell.",
-        f"Held-out scores pooled: TSS {whole:.2f} (95% interval over observations {low:.2f} to {high:.2f}); "
+        f"Held-out scores pooled: TSS {whole:.2f} (95% interval over active regions {low:.2f} to {high:.2f}); "
         f"{len(splits.seeds)} splits have {middle:.2f} in the median.",
         "",
         judge_real(origin, low <= middle <= high),

@@ -22,8 +22,9 @@ from preflare.figures import timelines as timelines_figure
 from preflare.figures import trends as trends_figure
 from preflare.figures.timelines import Rows
 from preflare.names import short
-from preflare.report import brightenings, explained, forecast, published, timelines
+from preflare.report import brightenings, drift, explained, forecast, published, timelines
 from preflare.report.brightenings import Brightenings
+from preflare.report.drift import Rise
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.section import Claim, Plot, Section, judge, judge_real, remark
@@ -79,9 +80,8 @@ def make(them: Sequence[Explained], average: str, window: float, films: Path | N
     limit = forecast.known(them)
     unlike = [forecast.outside(one, limit) for one in them]
     pf = np.array([one.label is Label.PF for one in ways])
-    rise = np.zeros(len(ways), dtype=bool)
-    rise[pf] = timelines.rising([one for one, flares in zip(trends, pf, strict=True) if flares])
-    rise[~pf] = timelines.rising([one for one, flares in zip(trends, pf, strict=True) if not flares])
+    slopes = drift.rises(ways)
+    rise = rising(slopes, pf)
     gap, p = timelines.difference(trends, [one.label for one in ways])
     strong = np.zeros(len(ways), dtype=bool)
     strong[pf], between = timelines.regimes(levels(ways)[pf])
@@ -102,16 +102,16 @@ def make(them: Sequence[Explained], average: str, window: float, films: Path | N
         title="Timelines",
         paper="Sects. 8.4 and 8.5, Fig. 17",
         lead=f"The mean score of {average} spectra of every raster over the last {window:g} minutes, judged by {seen}. "
-        f"Of {int(pf.sum())} PF observations {int(rise[pf].sum())} rise (of those called rising at most "
-        f"{timelines.CHANCE:.0%} by chance), of {int((~pf).sum())} AR {int(rise[~pf].sum())}. "
+        f"Of {int(pf.sum())} PF observations {int(rise[pf].sum())} rise by more than scores of AR drift (of those "
+        f"called rising at most {timelines.CHANCE:.0%} by chance), of {int((~pf).sum())} AR {int(rise[~pf].sum())}. "
         f"{int(strong.sum())} PF are in the higher of two groups of mean scores, "
         f"{'two regimes' if chance[2] < timelines.CHANCE else 'which one group would part into as well'} "
         f"(p = {chance[2]:.3f}). "
         f"PF rise more than AR: mean tau higher by {gap:.2f}, p = {p:.3f} by permutation.",
         origin=origin,
-        plots=[_heat(ways, trends, rise, strong, unlike, window, note), _slopes(ways, trends, rise, note)],
+        plots=[_heat(ways, trends, rise, strong, unlike, window, note), _slopes(ways, trends, slopes, rise, note)],
         tables={
-            "Observations": _observations(ways, trends, rise, strong, unlike, truth),
+            "Observations": _observations(ways, trends, slopes, rise, strong, unlike, truth),
             "Averages and windows": _variants(by_average),
             "Strong and rising PF observations by mode and class": _groups(ways, strong, rise),
             **({"Brightenings in slit-jaw films": _brightenings(seen_by_films, trends)} if seen_by_films else {}),
@@ -124,10 +124,12 @@ def make(them: Sequence[Explained], average: str, window: float, films: Path | N
             "Absolute scores mean nothing between observations (paper Sect. 9); rises within one do.",
             "Statistics are of rasters as measured: on the interpolated grid of the picture, noise would rise or fall "
             "in most observations.",
-            "Strong are the PF observations of the higher of two groups of mean scores. A trend needs rasters: with "
-            "fewer than about ten only the steepest is certain.",
-            "Memory is of one raster to the next; where it is near 0.99, a series is as good as a random walk, and "
-            "only the comparison of classes tells of its rise.",
+            "Strong are the PF observations of the higher of two groups of mean scores. Memory is of one raster to the "
+            "next.",
+            "A drift slower than the window looks like a rise, and nothing in one series tells them apart. An "
+            "observation rises if its slope is steep beside those of AR observations of other regions over as long a "
+            "time: one observation tells only rises of several times the drift, and one that is not called rising "
+            "may rise. The comparison of classes tells smaller ones.",
             "Enhanced are the brighter half of a raster's clean spectra. All are those that miss no wavelength, clean "
             "or not: networks that were trained on clean ones answer to the others as well.",
             f"Outside is what lies farther from the training spectra than {forecast.KNOWN:.0%} of held-out spectra.",
@@ -143,6 +145,15 @@ def make(them: Sequence[Explained], average: str, window: float, films: Path | N
 def levels(ways: Sequence[Timeline]) -> np.ndarray:
     """The mean score of each observation, (n,); NaN without a raster."""
     return np.array([np.nanmean(one.score) if np.isfinite(one.score).any() else np.nan for one in ways])
+
+
+def rising(slopes: Sequence[Rise], pf: np.ndarray) -> np.ndarray:
+    """Which observations rise, (n,) bool: of each class, so that few of those called so are by chance."""
+    p = np.array([one.p for one in slopes])
+    found = np.zeros(len(p), dtype=bool)
+    for side in (pf, ~pf):
+        found[side] = timelines.rising(p[side])
+    return found
 
 
 def planted(them: Sequence[Explained]) -> np.ndarray | None:
@@ -191,28 +202,31 @@ def _heat(
     )
 
 
-def _slopes(ways: Sequence[Timeline], trends: Sequence[Trend], rise: np.ndarray, note: str) -> Plot:
+def _slopes(
+    ways: Sequence[Timeline], trends: Sequence[Trend], slopes: Sequence[Rise], rise: np.ndarray, note: str
+) -> Plot:
     order = sorted(
         range(len(ways)), key=lambda place: (-ways[place].label, -np.nan_to_num(trends[place].tau, nan=-2.0))
     )
 
-    def of(name: str) -> np.ndarray:
-        return np.array([getattr(trends[place], name) for place in order])
+    def of(them: Sequence[Rise | Trend], name: str) -> np.ndarray:
+        return np.array([getattr(them[place], name) for place in order])
 
-    steep = max((place for place in order), key=lambda place: np.nan_to_num(trends[place].slope))
+    steep = max((place for place in order), key=lambda place: np.nan_to_num(slopes[place].slope))
     return Plot(
         "trends",
         "Slopes and their certainty",
-        "Theil-Sen slopes with 95% intervals, none where rasters are too few, and Kendall's tau; filled: rises. All "
-        "allow for autocorrelation. A row without a point has too few rasters with a score. The steepest is "
-        f"{ways[steep].name}: {trends[steep].slope:.4f} per minute.",
+        "Theil-Sen slopes with 90% intervals, which hold the noise and the drift that AR observations show, and lie "
+        "above zero where p < 0.05; and Kendall's tau. Filled: rises, p allowing for as many as there are. A row "
+        f"without a point has too few rasters with a score. The steepest is {ways[steep].name}: "
+        f"{slopes[steep].slope:.4f} per minute.",
         trends_figure.draw(
             short([ways[place].name for place in order]),
             [ways[place].label.name for place in order],
-            of("slope"),
-            of("low"),
-            of("high"),
-            of("tau"),
+            of(slopes, "slope"),
+            of(slopes, "low"),
+            of(slopes, "high"),
+            of(trends, "tau"),
             rise[order],
             note,
         ),
@@ -222,13 +236,14 @@ def _slopes(ways: Sequence[Timeline], trends: Sequence[Trend], rise: np.ndarray,
 def _observations(
     ways: Sequence[Timeline],
     trends: Sequence[Trend],
+    slopes: Sequence[Rise],
     rise: np.ndarray,
     strong: np.ndarray,
     unlike: Sequence[float],
     truth: np.ndarray | None,
 ) -> Table:
     rows = []
-    for place, (one, found) in enumerate(zip(ways, trends, strict=True)):
+    for place, (one, found, judged) in enumerate(zip(ways, trends, slopes, strict=True)):
         rows.append(
             (
                 one.name,
@@ -236,17 +251,20 @@ def _observations(
                 one.flare_class,
                 str(found.count),
                 f"{np.nanmean(one.score):.3f}" if len(one.score) else "",
-                *(_number(value, digits) for value, digits in ((found.tau, 2), (found.p, 3), (found.slope, 4))),
-                f"{found.low:.4f} to {found.high:.4f}" if np.isfinite(found.low) else "",
+                _number(found.tau, 2),
                 _number(found.memory, 2),
+                _number(judged.slope, 4),
+                f"{judged.low:.4f} to {judged.high:.4f}" if np.isfinite(judged.low) else "",
+                _number(judged.expected, 4),
+                _number(judged.p, 3),
                 "yes" if rise[place] else "no",
                 "yes" if strong[place] else "no",
                 f"{unlike[place]:.0%}" if np.isfinite(unlike[place]) else "",
                 "" if truth is None else "yes" if truth[place] else "no",
             )
         )
-    head = ("observation", "mode", "flare", "rasters", "mean score", "tau", "p", "slope/min", "its interval", "memory")
-    return Table((*head, "rises", "strong", "outside", "planted"), tuple(rows))
+    head = ("observation", "mode", "flare", "rasters", "mean score", "tau", "memory", "slope/min", "its interval")
+    return Table((*head, "by drift", "p", "rises", "strong", "outside", "planted"), tuple(rows))
 
 
 def _number(value: float, digits: int) -> str:
@@ -267,10 +285,9 @@ def _variants(by_average: Mapping[str, Sequence[Timeline]]) -> Table:
         for window, first in timelines.windows(whole, WINDOWS):
             found = [one.within(first).trend() for one in whole]
             gap, p = timelines.difference(found, labels)
-            counts = [
-                int(timelines.rising([one for one, mine in zip(found, labels, strict=True) if mine is label]).sum())
-                for label in (Label.PF, Label.AR)
-            ]
+            pf = np.array([label is Label.PF for label in labels])
+            rise = rising(drift.rises([one.within(first) for one in whole]), pf)
+            counts = [int(rise[side].sum()) for side in (pf, ~pf)]
             rows.append((title, window, *map(str, counts), _number(gap, 2), _number(p, 3)))
     return Table(("average", "window", "PF rising", "AR rising", "tau PF - AR", "p"), tuple(rows))
 

@@ -1,6 +1,7 @@
 """What else differs between the classes: metadata of AR against PF observations, each as a test.
 
-A network may learn whatever tells the classes apart. Here an observation is one case, however many spectra it has.
+A network may learn whatever tells the classes apart. Here an active region is one case of its class, however many
+observations or spectra it has: it was seen by one programme, from one place.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 
 from preflare.report.inventory import Row
+from preflare.report.resampling import cases
 from preflare.sun.observation import Label
 
 # Below which a difference is worth a warning.
@@ -44,9 +46,8 @@ MEASURED = ("clean share", "median intensity", "median pseudo-continuum", "zero_
 class Difference:
     """One quantity in both classes.
 
-    ar, pf: medians. known: how many observations of each state it. auc: probability that a PF observation has the
-    larger value (a tie counts half): 0.5 is no difference. p: two-sided, of the Mann-Whitney test; NaN where nothing
-    varies.
+    ar, pf: medians. known: how many active regions of each state it. auc: probability that a PF region has the larger
+    value (a tie counts half): 0.5 is no difference. p: two-sided, of the Mann-Whitney test; NaN where nothing varies.
     """
 
     quantity: str
@@ -59,14 +60,20 @@ class Difference:
 
 
 def compare(rows: Sequence[Row]) -> list[Difference]:
-    """Every quantity that at least two observations of each class state, most different first.
+    """Every quantity that at least two active regions of each class state, by their means, most different first.
 
-    Empty if a class has fewer than two observations.
+    A region that is not known is one by itself. Empty if a class has fewer than two.
     """
     found = []
+    rows = [row for row in rows if row.label in (Label.AR, Label.PF)]
+    regions = cases([row.label is Label.PF for row in rows], [row.region or row.name for row in rows])
     for (quantity, unit), values in _quantities(rows).items():
-        pairs = [(row.label, value) for row, value in zip(rows, values, strict=True) if np.isfinite(value)]
-        by_class = [np.array([value for label, value in pairs if label is one]) for one in (Label.AR, Label.PF)]
+        sides: dict[Label, list[float]] = {Label.AR: [], Label.PF: []}
+        for places in regions:
+            stated = [values[place] for place in places if np.isfinite(values[place])]
+            if stated:
+                sides[rows[places[0]].label].append(float(np.mean(stated)))
+        by_class = [np.array(side) for side in sides.values()]
         if min(map(len, by_class)) >= 2:
             found.append(_difference(quantity, unit, *by_class))
     return sorted(found, key=lambda one: (-abs(one.auc - 0.5), one.quantity))

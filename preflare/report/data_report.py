@@ -157,8 +157,9 @@ def render(found: Sequence[Shard], rows: Sequence[Row], line: Line, films: Path 
         xrays=data_pictures.x_rays(found, rows, remark),
         differences=_differences(differences),
         differences_caption=(
-            "Medians over observations. AUC is the probability that a PF observation has the larger value; 0.5 is no "
-            "difference. p is of the two-sided Mann-Whitney test, for each quantity alone: of twenty, one is below "
+            "Medians over active regions, each the mean of its observations; known: of how many regions. AUC is the "
+            "probability that a PF region has the larger value; 0.5 is no difference. p is of the two-sided "
+            "Mann-Whitney test, for each quantity alone: of twenty, one is below "
             "0.05 by chance."
         ),
         words=_words(words),

@@ -12,19 +12,21 @@ from preflare.data.datamodule import candidates, read_spectra, usable
 from preflare.explain.explanation import check_unchanged
 from preflare.explain.target import log_odds
 from preflare.report.explained import Explained
-from preflare.report.resampling import interval
+from preflare.report.resampling import cases, interval
 from preflare.run import Run
 from preflare.sun.observation import Label
 
 
 @dataclass(frozen=True)
 class Called:
-    """An observation's clean spectra: how many have a score, and how many of them are called PF."""
+    """An observation's clean spectra: how many have a score, and how many of them are called PF. region: the active
+    region it is of."""
 
     name: str
     label: Label
     spectra: int
     called: int
+    region: str
 
     @property
     def correct(self) -> float:
@@ -39,7 +41,7 @@ def call(one: Explained) -> Called:
     """Count an observation's scores above 0.5 in its analysis window."""
     score = one.scores()
     inside = np.isfinite(score) & one.window()[:, :, None]
-    return Called(one.name, one.label, int(inside.sum()), int((score[inside] > 0.5).sum()))
+    return Called(one.name, one.label, int(inside.sum()), int((score[inside] > 0.5).sum()), one.region)
 
 
 def rescore(runs: Sequence[Run], root: Path) -> list[list[Called]]:
@@ -58,7 +60,9 @@ def rescore(runs: Sequence[Run], root: Path) -> list[list[Called]]:
         for name, rows in side.items():
             with torch.no_grad():
                 says = answer(torch.from_numpy(read_spectra(shards[name], rows))[:, None])
-            called.append(Called(name, shards[name].header.label, len(rows), int((says > 0).sum())))
+            header = shards[name].header
+            region = header.active_region or name
+            called.append(Called(name, header.label, len(rows), int((says > 0).sum()), region))
         found.append(called)
     return found
 
@@ -74,9 +78,14 @@ def tss(called: Sequence[Called]) -> float:
 
 
 def tss_interval(called: Sequence[Called], seed: int = 0) -> tuple[float, float]:
-    """The 95% interval of ``tss``, by drawing observations of each class with replacement."""
-    labels = np.array([one.label for one in called])
-    return interval(labels, lambda drawn: tss([called[place] for place in drawn]), seed=seed)
+    """The 95% interval of ``tss``, by drawing the active regions of each class with replacement."""
+    regions = cases([one.label is Label.PF for one in called], [one.region for one in called])
+    classes = np.array([called[places[0]].label for places in regions], dtype=int)
+
+    def drawn(chosen: np.ndarray) -> float:
+        return tss([called[place] for one in chosen for place in regions[one]])
+
+    return interval(classes, drawn, seed=seed)
 
 
 def without_each(called: Sequence[Called]) -> list[float]:

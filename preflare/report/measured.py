@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import kendalltau, mannwhitneyu, rankdata
 
-from preflare.report import features
+from preflare.report import features, resampling
 from preflare.report.explained import Explained
 from preflare.report.features import Emission
 from preflare.report.resampling import above_zero, interval, share
@@ -147,10 +147,8 @@ def tau(one: Measured, name: str) -> float:
 
 
 def cases(them: Sequence[Measured]) -> list[np.ndarray]:
-    """The places in them of the observations of each active region and class, PF before AR: of one region they look
-    alike whether it flares or not, and are no more than one case of its class."""
-    found = list(dict.fromkeys((one.pf, one.region) for one in sorted(them, key=lambda one: not one.pf)))
-    return [np.array([place for place, one in enumerate(them) if (one.pf, one.region) == case]) for case in found]
+    """The places in them of the observations of each active region and class, as ``resampling.cases``."""
+    return resampling.cases([one.pf for one in them], [one.region for one in them])
 
 
 def p_if(them: Sequence[Measured], name: str) -> float:

@@ -1,6 +1,6 @@
-"""Intervals and chance levels by resampling observations: spectra of one observation are not independent."""
+"""Intervals and chance levels by resampling observations, as spectra of one are not independent; or active regions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -33,6 +33,14 @@ def interval(
         return np.nan, np.nan
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def cases(pf: Sequence[bool], regions: Sequence[str]) -> list[np.ndarray]:
+    """The places of the observations of each active region and class, PF before AR: of one region they look alike
+    whether it flares or not, and are no more than one case of its class."""
+    them = list(zip(pf, regions, strict=True))
+    found = list(dict.fromkeys(sorted(them, key=lambda one: not one[0])))
+    return [np.array([place for place, one in enumerate(them) if one == case]) for case in found]
 
 
 def p_value(observed: float, chance: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """The score of whole rasters against time (paper Sects. 8.4 and 8.5, Fig. 17), and which observations rise."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -33,6 +33,7 @@ class Timeline:
     minutes: np.ndarray
     score: np.ndarray
     spectra: np.ndarray
+    region: str
 
     @property
     def mode(self) -> str:
@@ -41,8 +42,7 @@ class Timeline:
     def within(self, first: float, last: float = 0.0) -> "Timeline":
         """The repeats from ``first`` to ``last`` minutes."""
         inside = (self.minutes >= first) & (self.minutes <= last)
-        arrays = (self.minutes[inside], self.score[inside], self.spectra[inside])
-        return Timeline(self.name, self.label, self.flare_class, self.steps, *arrays)
+        return replace(self, minutes=self.minutes[inside], score=self.score[inside], spectra=self.spectra[inside])
 
     def trend(self) -> Trend:
         """Of the values as measured, per minute."""
@@ -65,7 +65,7 @@ def timeline(one: Explained, average: str = "clean") -> Timeline:
     mean = np.divide(total, spectra, out=np.full(len(total), np.nan), where=spectra > 0)
     header = one.shard.header
     minutes = np.ma.masked_where(begun, one.minutes()).mean(axis=1).filled(np.nan)
-    return Timeline(one.name, one.label, header.flare_class, one.cube.shape[1], minutes, mean, spectra)
+    return Timeline(one.name, one.label, header.flare_class, one.cube.shape[1], minutes, mean, spectra, one.region)
 
 
 def on_grid(line: Timeline, minutes: np.ndarray) -> np.ndarray:
@@ -112,10 +112,9 @@ def _gaps(values: np.ndarray, group: np.ndarray, seed: int) -> tuple[float, np.n
     return gap(group), np.array([gap(stream.permutation(group)) for _ in range(PERMUTATIONS)])
 
 
-def rising(trends: Sequence[Trend], level: float = CHANCE) -> np.ndarray:
-    """Which of them rise, (n,) bool, so that of those called rising at most a share ``level`` is so by chance
-    (Benjamini & Hochberg 1995)."""
-    p = np.array([one.p for one in trends])
+def rising(p: np.ndarray, level: float = CHANCE) -> np.ndarray:
+    """Which of p-values (n,) are of a rise, bool, so that of those called rising at most a share ``level`` is so by
+    chance (Benjamini & Hochberg 1995)."""
     order = np.argsort(np.where(np.isfinite(p), p, np.inf))
     count = int(np.isfinite(p).sum())
     good = np.flatnonzero(p[order][:count] <= level * np.arange(1, count + 1) / max(count, 1))

@@ -3,7 +3,7 @@
 Neighbouring rasters see the same Sun: of independent values with the same tau, far fewer are needed to convince. On a
 grid interpolated to seconds, noise "rises" or "falls" in most cases; trends are therefore of the values as measured.
 A short series says little of its own memory, and says it too low: the chance level is that of as much memory as the
-series may well have.
+series may well have. Of drifts slower than the series it says nothing (``drift``).
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,7 @@ LONGEST = 120
 @dataclass(frozen=True)
 class Trend:
     """tau: Kendall's, of values against time. p: of a tau at least as high by chance, one-sided, autocorrelation
-    allowed for. slope: Theil-Sen, per unit of time; low, high: its 95% interval, which allows for it as p does (at a
-    memory of 0.95 it holds 93%); NaN where even values in order are too few to limit it.
+    allowed for. slope: Theil-Sen, per unit of time.
 
     memory: the autocorrelation of the values about their trend, from one to the next, at most 0.99. count: of values.
     All NaN with fewer than four values, or values that are all the same.
@@ -35,8 +34,6 @@ class Trend:
     tau: float
     p: float
     slope: float
-    low: float
-    high: float
     memory: float
     count: int
 
@@ -48,25 +45,26 @@ def trend(time: np.ndarray, values: np.ndarray) -> Trend:
     autocorrelation about a straight line by what such series show (median-unbiased, as Andrews 1993), with ``DOUBT``.
     More than ``LONGEST`` values are averaged with their neighbours.
     """
-    there = np.isfinite(values)
-    time, values = np.asarray(time, float)[there], np.asarray(values, float)[there]
-    count = len(values)
+    count = int(np.isfinite(values).sum())
+    time, values = coarse(time, values)
     if count < 4 or np.ptp(values) == 0:
-        return Trend(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, count)
-    if count > LONGEST:
-        time, values = (np.array([part.mean() for part in np.array_split(one, LONGEST)]) for one in (time, values))
+        return Trend(np.nan, np.nan, np.nan, np.nan, count)
     tau = float(stats.kendalltau(time, values).statistic)
     taus, seen = _by_chance(len(values))
     own = _about_line(values[None])[0]
     memory, most = (float(np.interp(own, _quantile(seen, share), MEMORIES)) for share in (0.5, DOUBT))
     above = 1 + (taus >= tau - 1e-12).sum(axis=1)
     p = float(np.interp(most, MEMORIES, above / (1 + SURROGATES)))
-    limit = float(np.interp(most, MEMORIES, np.quantile(taus, 0.975, axis=1)))
-    first, last = np.triu_indices(len(values), 1)
-    slopes = (values[last] - values[first]) / (time[last] - time[first])
-    # Less a slope, tau is the balance of the steeper and the flatter pairs (Sen 1968).
-    low, high = np.quantile(slopes, [(1 - limit) / 2, (1 + limit) / 2]) if limit < 1 else (np.nan, np.nan)
-    return Trend(tau, p, float(np.median(slopes)), float(low), float(high), memory, count)
+    return Trend(tau, p, float(stats.theilslopes(values, time).slope), memory, count)
+
+
+def coarse(time: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The finite ones of values (n,) and their times; of more than ``LONGEST``, means of so many parts of both."""
+    there = np.isfinite(values)
+    time, values = np.asarray(time, float)[there], np.asarray(values, float)[there]
+    if len(values) > LONGEST:
+        time, values = (np.array([part.mean() for part in np.array_split(one, LONGEST)]) for one in (time, values))
+    return time, values
 
 
 @cache

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from preflare.report.confounders import compare, differing
@@ -61,6 +62,31 @@ def test_auc_and_p_by_other_ways() -> None:
     counts = np.array([won(chosen) for chosen in combinations(range(9), 5)])
     observed = won(range(4, 9))
     assert found.p == pytest.approx(np.mean(np.abs(counts - 10) >= abs(observed - 10)))
+
+
+def test_a_region_is_one_case_by_its_mean() -> None:
+    several = rows([0.1, 0.3, 0.2, 0.6], [0.5, 0.9, 0.7])
+    several = [
+        replace(row, region=region) for row, region in zip(several, ("a", "a", "", "b", "b", "c", "c"), strict=True)
+    ]
+    found = {one.quantity: one for one in compare(several)}["mu"]
+    # AR: (0.1 + 0.3) / 2, 0.2 and 0.6; PF: 0.5 of a region that is of both classes, and (0.9 + 0.7) / 2.
+    alone = {one.quantity: one for one in compare(rows([0.2, 0.2, 0.6], [0.5, 0.8]))}["mu"]
+    assert (found.known, alone.known) == ((3, 2), (3, 2))
+    assert (found.ar, found.pf, found.auc, found.p) == pytest.approx((alone.ar, alone.pf, alone.auc, alone.p))
+
+
+def test_regions_of_many_observations_do_not_tell_the_classes_apart() -> None:
+    """Values that are those of a region, not of its class; were observations what counts, often enough they would."""
+    stream = np.random.default_rng(6)
+    together, apart = [], []
+    for _ in range(150):
+        looks = np.repeat(stream.normal(size=(2, 6)), 5, axis=1)
+        several = rows(list(looks[0]), list(looks[1]))
+        several = [replace(row, region=str(place // 5)) for place, row in enumerate(several)]
+        for found, them in ((together, several), (apart, rows(list(looks[0]), list(looks[1])))):
+            found.append(any(one.quantity == "mu" for one in differing(compare(them))))
+    assert np.mean(together) <= stats.binom.ppf(0.99, 150, 0.05) / 150 < np.mean(apart)
 
 
 def test_most_different_comes_first_and_nothing_else_differs() -> None:

@@ -16,7 +16,7 @@ from preflare.sun.observation import Label
 
 def timeline(label: Label, score: np.ndarray, name: str = "x") -> Timeline:
     minutes = np.arange(len(score)) - float(len(score))
-    return Timeline(name, label, "", 4, minutes, score, np.ones(len(score)))
+    return Timeline(name, label, "", 4, minutes, score, np.ones(len(score)), name)
 
 
 def test_the_rise_of_a_line_is_its_slope() -> None:

@@ -1,6 +1,7 @@
 """Pooled skill against scikit-learn's confusion matrix, and what one observation carries."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,10 @@ from preflare.report.held_out import Called, call, rescore, tss, tss_interval, w
 from preflare.sun.observation import Label
 
 CALLED = [
-    Called("AR_1", Label.AR, 100, 20),
-    Called("AR_2", Label.AR, 300, 30),
-    Called("PF_1", Label.PF, 50, 40),
-    Called("PF_2", Label.PF, 150, 60),
+    Called("AR_1", Label.AR, 100, 20, "AR_1"),
+    Called("AR_2", Label.AR, 300, 30, "AR_2"),
+    Called("PF_1", Label.PF, 50, 40, "PF_1"),
+    Called("PF_2", Label.PF, 150, 60, "PF_2"),
 ]
 
 
@@ -35,7 +36,7 @@ def test_each_one_left_out() -> None:
 
 def test_one_class_has_no_skill() -> None:
     assert np.isnan(tss(CALLED[:2]))
-    assert np.isnan(Called("AR_3", Label.AR, 0, 0).correct)
+    assert np.isnan(Called("AR_3", Label.AR, 0, 0, "AR_3").correct)
 
 
 def test_the_interval_holds_the_value_and_is_wide_with_few_observations() -> None:
@@ -44,6 +45,16 @@ def test_the_interval_holds_the_value_and_is_wide_with_few_observations() -> Non
     assert (low, high) == pytest.approx((0.4 - 0.2, 0.8 - 0.1), abs=0.01)
     assert low < tss(CALLED) < high
     assert (low, high) == tss_interval(CALLED)
+
+
+def test_the_interval_is_over_regions() -> None:
+    """What is one region twice says nothing new, and a draw takes all of a region or nothing."""
+    twice = [*CALLED, *(replace(one, name=f"{one.name}+") for one in CALLED)]
+    assert tss_interval(twice) == tss_interval(CALLED)
+    apart = [replace(one, region=one.name) for one in twice]
+    assert np.ptp(tss_interval(apart)) < 0.9 * np.ptp(tss_interval(CALLED))
+    one = [replace(each, region="R") for each in CALLED]
+    assert tss_interval(one) == pytest.approx((tss(CALLED), tss(CALLED)))
 
 
 def test_only_clean_spectra_of_the_window_count(

@@ -13,10 +13,11 @@ from preflare.command import CONF
 from preflare.data.shard import Shard
 from preflare.errors import RunError
 from preflare.explain.cube import Cube
-from preflare.report import explained, features, null
+from preflare.report import alignment, drift, explained, features, null, slits, timelines
 from preflare.report.features import Emission
 from preflare.report.null import Choices
 from preflare.sun.line import Line
+from preflare.sun.observation import Label
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,11 @@ def test_timelines_have_a_trend_of_each_observation(own_run: Path, make_cube: Ca
     found = null.of_timelines(them, 60.0)
     assert len(found["timelines: PF observations rise"]) == len(found["timelines: AR observations rise"]) == 3
     assert found["timelines: strong are those that would rise"] == [1.0]  # toys do not say
+    assert 0 < found["timelines: PF are of two regimes"][0] <= 1
+    slopes = drift.rises([timelines.timeline(one).within(-60) for one in them])
+    assert found["timelines: AR observations rise"] == [
+        one.p for one, other in zip(slopes, them, strict=True) if other.label is Label.AR
+    ]
     assert not null.would_rise(them).any()
     assert 0 < found["timelines: PF rise more than AR, clean, 60 min"][0] <= 1
 
@@ -110,3 +116,21 @@ def test_scores_of_what_was_trained_on_are_refused(own_run: Path, make_cube: Cal
     name = Shard.open(next(iter(sorted((own_run.parent / "shards").glob("*.h5"))))).name
     with pytest.raises(RunError, match=f"{name}.* explained by networks that trained"):
         null.p_values(them, line, Choices(Emission("triplet", 2799.32), 25.0, 10.0, 0.3, (5.0,)))
+
+
+def test_every_tolerance_has_a_rank_of_its_own(
+    own_run: Path, make_cube: Callable[..., Cube], line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of slits of 20 arcsec none is long for 10, and the rank that is known for 2 stays."""
+    stream = np.random.default_rng(0)
+    away = np.abs(np.arange(11.0) * 2 - 6)
+    made = {
+        name: [alignment.Pair(stream.normal(size=11), away)]
+        for name in (alignment.ATTRIBUTION, alignment.INTENSITY, alignment.BEYOND)
+    }
+    monkeypatch.setattr(slits, "slits", lambda *_: [])
+    monkeypatch.setattr(alignment, "pairs", lambda _: made)
+    found = null.of_slits(explain(own_run, make_cube, "test"), line, (2.0, 10.0))
+    ranks = {kind: mine[0] for kind, mine in found.items() if "rank" in kind}
+    assert len(ranks) == 6
+    assert [np.isfinite(p) for p in ranks.values()] == [True, False] * 3

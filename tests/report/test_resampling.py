@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from preflare.report.resampling import above_zero, interval, p_value, share
+from preflare.report.resampling import above_zero, cases, interval, p_value, share
 
 
 def test_the_interval_of_a_mean_is_scipys() -> None:
@@ -66,3 +66,9 @@ def test_a_share_is_of_sums_and_its_interval_of_observations() -> None:
     assert value == pytest.approx(9 / 12)
     assert (low, high) == (0.5, 0.8)  # every draw lies between the two observations that have any
     assert np.isnan(share(part, np.zeros(3))).all()
+
+
+def test_a_region_is_a_case_of_each_of_its_classes() -> None:
+    found = cases([False, True, True, False, True], ["b", "a", "b", "b", "a"])
+    assert [places.tolist() for places in found] == [[1, 4], [2], [0, 3]]
+    assert cases([], []) == []

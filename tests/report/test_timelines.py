@@ -78,7 +78,7 @@ def test_a_raster_without_a_score_has_none(tmp_path: Path, one: explained.Explai
 
 def series(name: str, label: Label, score: np.ndarray) -> Timeline:
     minutes = np.linspace(-30, 0, len(score))
-    return Timeline(name, label, "M1.0", 4, minutes, score, np.full(len(score), 9))
+    return Timeline(name, label, "M1.0", 4, minutes, score, np.full(len(score), 9), name)
 
 
 def test_the_window_and_the_grid() -> None:
@@ -88,7 +88,7 @@ def test_the_window_and_the_grid() -> None:
 
 
 def trends(taus: np.ndarray, p: np.ndarray) -> list[Trend]:
-    return [Trend(float(tau), float(one), 0.0, 0.0, 0.0, 0.0, 10) for tau, one in zip(taus, p, strict=True)]
+    return [Trend(float(tau), float(one), 0.0, 0.0, 10) for tau, one in zip(taus, p, strict=True)]
 
 
 def test_classes_are_compared_as_scipy_does() -> None:
@@ -107,11 +107,11 @@ def test_classes_are_compared_as_scipy_does() -> None:
 def test_false_discoveries_are_limited_as_scipy_does() -> None:
     stream = np.random.default_rng(4)
     p = np.concatenate([stream.uniform(0, 0.005, 6), stream.uniform(0, 1, 12), [np.nan]])
-    found = timelines.rising(trends(p, p))
+    found = timelines.rising(p)
     adjusted = stats.false_discovery_control(p[:-1])
     np.testing.assert_array_equal(found[:-1], adjusted <= 0.05)
     assert not found[-1]
-    assert not timelines.rising(trends(np.ones(3), np.ones(3))).any()
+    assert not timelines.rising(np.ones(3)).any()
 
 
 def test_regimes_are_scikit_learns_two_means() -> None:

@@ -75,8 +75,6 @@ def test_noise_with_memory_is_no_trend(memory: float, count: int) -> None:
     found = [trend(np.arange(count), noise(memory, count, seed)) for seed in range(400)]
     # Two standard errors above the nominal share.
     assert np.mean([one.p <= 0.05 for one in found]) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
-    missed = np.mean([one.low > 0 or one.high < 0 for one in found])
-    assert missed <= 0.07 + 2 * np.sqrt(0.07 * 0.93 / 400)
 
 
 def test_the_best_guess_of_memory_would_find_trends_in_noise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +102,5 @@ def test_a_rise_is_found_and_a_fall_is_not_one() -> None:
     time = np.arange(25.0)
     rising = 0.05 * time + noise(0.4, 25, 1) * 0.2
     assert trend(time, rising).p < 0.01
-    assert trend(time, rising).low > 0
     assert trend(time, -rising).p > 0.9
     assert trend(time, rising) == trend(time, rising)
