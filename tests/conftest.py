@@ -31,6 +31,14 @@ MakeCube = Callable[..., Cube]
 MakeConfig = Callable[..., DictConfig]
 
 
+# Begun first, so that no process waits for the other at the end.
+LONGEST = ("test_null.py", "test_commands.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture
 def real_data(request: pytest.FixtureRequest) -> Path:
     """The folder of real IRIS files: PREFLARE_REAL_DATA, or beside the checkout; skipped where there is none.
