@@ -35,7 +35,8 @@ from sklearn.model_selection import GroupKFold
 from preflare.checks import check_path
 from preflare.command import Drawn, verb
 from preflare.errors import ConfigError
-from preflare.figures import style
+from preflare.figures import style, two_suns
+from preflare.figures.two_suns import Sun
 from preflare.sun.folder import Folder
 from preflare.sun.line import Line
 from preflare.sun.observation import Label, Observation, Phase
@@ -48,6 +49,8 @@ GROUPS = 12
 FEWEST = 300
 # So many simulated observations, the largest, are each told apart from the others.
 JUDGED = 5
+# Features whose distributions are drawn.
+SHOWN = 9
 
 
 @dataclass
@@ -304,50 +307,26 @@ def yardstick(line: Line, simulated: Sample) -> float:
 
 
 def draw(line: Line, real: Sample, simulated: Sample, telling: Mapping[str, float]) -> Figure:
-    """Mean spectra by intensity, continuum against intensity, examples, and the features' distributions: first those
-    that the classifier goes by (with the AUC lost without each), then those that are most different alone.
+    """Spectra of both, and the features' distributions: first those that the classifier goes by (with the AUC lost
+    without each), then those that are most different alone.
     """
     one, other = features(line, real), features(line, simulated)
     rest = sorted(one.keys() - telling.keys(), key=lambda name: -ks_2samp(one[name], other[name]).statistic)
-    chosen = [*telling, *rest][:9]
-    with style.applied():
-        figure = Figure(figsize=(13, 14), layout="constrained")
-        panels = figure.subplots(5, 3)
-        for column, (title, sample) in enumerate((("real", real), ("simulated", simulated))):
-            order = np.argsort(sample.intensity)
-            for fifth in np.array_split(order, 5):
-                mean = np.median(sample.spectra[fifth], axis=0)
-                label = f"{np.median(sample.intensity[fifth]):.0f} DN/s"
-                panels[0, column].plot(line.wavelength, mean, linewidth=1, label=label)
-            panels[0, column].set_title(f"{title}: median spectrum of each fifth in intensity")
-            panels[0, column].set_ylim(0, 1.05)
-            panels[0, column].legend(fontsize=7)
-            for place, row in enumerate(order[np.linspace(0, len(order) - 1, 8).astype(int)[1:-1]]):
-                panels[1, column].plot(
-                    line.wavelength, sample.spectra[row] + 0.6 * place, linewidth=0.8, color=style.INK
-                )
-            panels[1, column].set_title(f"{title}: six spectra, faint to bright")
-            panels[1, column].set_xlabel("vacuum wavelength (Å)")
-        for colour, (label, found) in zip((style.BLUE, style.RED), (("real", one), ("simulated", other)), strict=True):
-            panels[0, 2].plot(found["log intensity"], found["pseudo-continuum"], ",", color=colour, label=label)
-        panels[0, 2].set(xlabel="log10 of intensity (DN/s)", ylabel="pseudo-continuum", ylim=(0, 1))
-        for colour, (label, sample) in zip(
-            (style.BLUE, style.RED), (("real", real), ("simulated", simulated)), strict=True
-        ):
-            panels[1, 2].plot(np.arange(1, 9), _shares(sample.spectra)[:8], "o-", color=colour, label=label)
-        panels[1, 2].set(xlabel="principal component", ylabel="share of variance", yscale="log")
-        panels[1, 2].legend()
-        for axes, name in zip(panels[2:].ravel(), chosen, strict=True):
-            both = np.concatenate([one[name], other[name]])
-            low, high = np.percentile(both, [0.5, 99.5])
-            bins = np.linspace(low, high, 50)
-            for colour, values in ((style.BLUE, one[name]), (style.RED, other[name])):
-                axes.hist(values, bins, density=True, histtype="step", color=colour)
-            axes.set(xlabel=name, yticks=[])
-            if name in telling:
-                axes.set_title(f"AUC falls by {telling[name]:.3f} without it", fontsize=8)
-        style.note(figure, "blue: real raster; red: simulated Sun, regions that do not flare")
-    return figure
+    shown = {name: f"AUC falls by {drop:.3f} without it" for name, drop in telling.items()} | dict.fromkeys(rest, "")
+    shown = dict(list(shown.items())[:SHOWN])
+    suns = [_sun("real raster", real, one), _sun("simulated Sun", simulated, other)]
+    against = ("log intensity", "pseudo-continuum")
+    return two_suns.draw(line.wavelength, suns, against, shown, "regions that do not flare")
+
+
+def _sun(title: str, sample: Sample, found: Mapping[str, np.ndarray]) -> Sun:
+    order = np.argsort(sample.intensity)
+    fifths = {
+        float(np.median(sample.intensity[fifth])): np.median(sample.spectra[fifth], axis=0)
+        for fifth in np.array_split(order, 5)
+    }
+    examples = sample.spectra[order[np.linspace(0, len(order) - 1, 8).astype(int)[1:-1]]]
+    return Sun(title, fifths, examples, found, _shares(sample.spectra)[:8])
 
 
 def _table(compared: dict[str, tuple[float, ...]]) -> Table:
