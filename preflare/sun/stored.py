@@ -15,6 +15,7 @@ import numpy as np
 # BITPIX -> what an image's numbers are on disk.
 STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 BLOCK, CARD = 2880, 80  # bytes
+END = b"END".ljust(CARD)
 TEXT = re.compile(r"'((?:[^']|'')*)'")
 
 
@@ -97,8 +98,6 @@ def units(path: Path) -> list[Unit]:
     found: list[Unit] = []
     with path.open("rb") as file:
         while text := _header(file):
-            if not found and not text.startswith("SIMPLE  ="):
-                raise OSError("it does not begin as a FITS file does")
             found.append(_unit(Cards(text), file.tell()))
             file.seek(found[-1].end)
     if not found:
@@ -108,16 +107,16 @@ def units(path: Path) -> list[Unit]:
 
 def _header(file: BinaryIO) -> str:
     """The next header's cards, "" at the end of the file."""
-    text = ""
-    while block := file.read(BLOCK).decode("latin-1"):
-        text += block
-        if len(block) < BLOCK:
-            raise OSError("a header ends before it says so")
-        if any(block[at : at + CARD].rstrip() == "END" for at in range(0, BLOCK, CARD)):
-            return text
-    if text:
+    blocks: list[bytes] = []
+    while block := file.read(BLOCK):
+        if not blocks and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
+            raise OSError("what should be a header does not begin as one")
+        blocks.append(block)
+        if any(block.startswith(END, at) for at in range(0, BLOCK, CARD)):
+            return b"".join(blocks).decode("latin-1")
+    if blocks:
         raise OSError("a header ends before it says so")
-    return text
+    return ""
 
 
 def _unit(header: Cards, offset: int) -> Unit:
