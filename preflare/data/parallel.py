@@ -70,7 +70,7 @@ class _Worker:
 
 
 def _hire(root: Path, crew: list[_Worker]) -> _Worker:
-    # By a fork: an import costs seconds. No HDF5 file is open in this process, and it computes nothing.
+    # By a fork: an import costs seconds. No HDF5 file is open in this process, and no thread of it is at work.
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
     foreign = [ours, *(worker.pipe for worker in crew)]
@@ -88,7 +88,7 @@ def _work(root: Path, pipe: Connection, foreign: list[Connection]) -> None:
     for end in foreign:
         end.close()
     # An interrupt is said once, by the process that started this one; without that process there is nothing to do.
-    with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
+    with contextlib.suppress(KeyboardInterrupt, EOFError, ConnectionError):
         while (observation := pipe.recv()) is not None:
             try:
                 pipe.send(writing.write(root, _counted(observation, pipe.send)))

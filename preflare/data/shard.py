@@ -34,7 +34,7 @@ import h5py
 import numpy as np
 
 from preflare import __version__
-from preflare.digest import of_array
+from preflare.digest import Digest, of_array
 from preflare.errors import ShardError
 from preflare.sun.goes import Goes
 from preflare.sun.line import Line
@@ -223,19 +223,29 @@ class Shard:
         """The X-ray curve, None where unknown. Raises ShardError as ``read`` does."""
         return Goes(self.read("goes/time"), self.read("goes/flux")) if self.has_goes else None
 
-    def expected(self, name: str) -> str:
-        """The digest that a dataset had when it was written."""
+    def check(self, name: str, digest: Digest) -> None:
+        """Raise ShardError unless the digest of what was read of a dataset is that of what was written."""
         with h5py.File(self.path, "r", locking="best-effort") as file:
-            return str(file[name].attrs["blake3"])
+            expected = str(file[name].attrs["blake3"])
+        if digest.hexdigest() != expected:
+            raise ShardError(f"{self.path}: {name} was changed after it was written. Ingest the observation again.")
 
     def blocks(self, repeats: int) -> Iterator[tuple[slice, Block]]:
-        """The observation in blocks of at most so many repeats: (which repeats, block), in time order."""
+        """The observation in blocks of at most so many repeats: (which repeats, block), in time order.
+
+        Raises ShardError after the last one if their bytes are not those that were written.
+        """
+        digests: dict[str, Digest] = {}
         for first in range(0, self.shape[0], repeats):
             rows = slice(first, min(first + repeats, self.shape[0]))
             with h5py.File(self.path, "r", locking="best-effort") as file:
                 arrays = {name: file[name][rows] for name in LAYOUT}
                 truth = {name: file["truth"][name][rows] for name in self.truth}
+            for name, values in (arrays | {f"truth/{name}": values for name, values in truth.items()}).items():
+                digests.setdefault(name, Digest()).update(values)
             yield rows, Block(**arrays, truth=truth)
+        for name, digest in digests.items():
+            self.check(name, digest)
 
 
 def open_all(where: Path, line: Line, only: Sequence[str] | None = None, make: str = "python ingest.py") -> list[Shard]:

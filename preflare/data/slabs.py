@@ -74,10 +74,7 @@ class Slabs:
                     "Ingest the observation again."
                 )
             yield chosen
-        if hashed.hexdigest() != self.shard.expected("spectra"):
-            raise ShardError(
-                f"{self.shard.path}: spectra was changed after it was written. Ingest the observation again."
-            )
+        self.shard.check("spectra", hashed)
 
 
 def _stamp(shard: Shard) -> tuple[int, int]:

@@ -144,16 +144,16 @@ class Cube:
                 attributes = {k: v.item() if isinstance(v, np.generic) else v for k, v in file.attrs.items()}
                 shape = (*file["score"].shape, file["wavelength"].size)
                 names = tuple(sorted(name for name in file if isinstance(file[name], h5py.Dataset)))
-        except (OSError, KeyError) as error:
+                schema = int(attributes["schema"])
+        except (OSError, KeyError, ValueError) as error:
             raise RunError(f"{path} cannot be read as a saliency cube. Delete it and run explain.py again.") from error
-        if int(attributes["schema"]) > SCHEMA:
+        if schema > SCHEMA:
             raise RunError(
-                f"{path} has schema {attributes['schema']}, this preflare ({__version__}) reads up to {SCHEMA}. "
-                "Update preflare."
+                f"{path} has schema {schema}, this preflare ({__version__}) reads up to {SCHEMA}. Update preflare."
             )
-        if int(attributes["schema"]) < SCHEMA:
+        if schema < SCHEMA:
             raise RunError(
-                f"{path} has schema {attributes['schema']}, expected {SCHEMA}: it was made when cubes did not yet say "
+                f"{path} has schema {schema}, expected {SCHEMA}: it was made when cubes did not yet say "
                 "which spectra are clean, nor hold a score of every valid one. Run explain.py again."
             )
         return cls(path, attributes, shape, names)

@@ -18,6 +18,7 @@ from rich.text import Text
 from preflare.checks import check_integer
 from preflare.data.partition import CLASSES
 from preflare.data.shard import Shard, find, open_all
+from preflare.digest import Digest
 from preflare.errors import ConfigError, ShardError
 from preflare.explain import activation_maps, cube, ensemble, target, trial
 from preflare.explain.committee import Committee
@@ -233,10 +234,15 @@ class Explanation:
 
 
 def _score(committee: Committee, shard: Shard, clean: np.ndarray, advance: Callable[[int], None]) -> Arrays:
-    """What is said of every valid spectrum, (repeat, step, slit) float32; NaN elsewhere."""
+    """What is said of every valid spectrum, (repeat, step, slit) float32; NaN elsewhere.
+
+    Raises ShardError if the spectra are not those that were written.
+    """
+    digest = Digest()
     found: Arrays = {"score": np.full(shard.shape[:3], np.nan, dtype=np.float32)}
     for repeats in _spans(shard):
         spectra = _read(shard, repeats)
+        digest.update(spectra)
         valid = np.isfinite(spectra).all(axis=3)
         # Apart, so that not even the last digit of a clean one hangs on the others: sums in a batch are in an order.
         for wanted in (valid & clean[repeats], valid & ~clean[repeats]):
@@ -245,6 +251,7 @@ def _score(committee: Committee, shard: Shard, clean: np.ndarray, advance: Calla
                 array = found.setdefault(name, np.full(shard.shape[:3], np.nan, dtype=np.float32))
                 array[repeats][wanted] = values
         advance(valid.size)
+    shard.check("spectra", digest)
     return found
 
 

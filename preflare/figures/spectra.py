@@ -70,7 +70,11 @@ def draw(
         figure.supylabel("spectrum / its maximum")
         style.note(figure, remark)
         for axes, title in zip(panels[:, 0], titles, strict=False):
-            _title(axes, fill(title, 56 // columns))
+            if columns > 1:
+                # Beside the row: in a narrow panel it would hide the spectrum.
+                axes.set_ylabel(fill(title, 20), fontsize=style.TICK)
+            else:
+                _title(axes, title)
         figure.draw_without_rendering()  # the marks are set out by the final width of the panels
         for axes in panels[0]:
             style.mark(axes, {**cores, **features}, 2 + style.velocity(axes, cores))

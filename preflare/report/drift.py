@@ -141,7 +141,10 @@ def drift(slopes: np.ndarray, variances: np.ndarray, weights: np.ndarray) -> flo
 
     # Of variances that are zero, too.
     least = 1e-12 * top
-    return float(optimize.brentq(beyond, least, top)) if top and beyond(least) > 0 else 0.0
+    if not top or beyond(least) <= 0:
+        return 0.0
+    # Slopes of one size and no variance reach it exactly, up to rounding.
+    return float(optimize.brentq(beyond, least, top)) if beyond(top) < 0 else top
 
 
 def _last(line: Timeline, span: float) -> tuple[np.ndarray, np.ndarray]:

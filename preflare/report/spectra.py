@@ -9,6 +9,7 @@ import numpy as np
 from preflare.data.shard import Shard
 from preflare.errors import ShardError
 from preflare.explain.cube import Cube
+from preflare.names import brief
 
 # Dataset in a cube -> how a page names the method.
 METHODS = {
@@ -34,7 +35,7 @@ class Shown:
     def title(self) -> str:
         """Where it is from, and its score."""
         repeat, step, pixel = self.place
-        name = self.cube.attributes["observation"]
+        name = brief(str(self.cube.attributes["observation"]))
         return f"{name}: repeat {repeat}, step {step}, pixel {pixel}; {self.rank} score {self.score:.3f}"
 
 

@@ -102,11 +102,12 @@ class Raster:
             image = Image.of(window)
             table = _exposures(parts, path, image.shape[0], line.detector, name)
             position = _position(window.header, table)
+            mode = _mode(primary, name)
         return cls(
             name=name,
             start=start,
             obsid=obsid,
-            mode=_mode(primary, name),
+            mode=mode,
             image=image,
             wavelength=wavelength,
             time=table["TIME"],
@@ -240,7 +241,14 @@ def _exposures(parts: list[Unit], path: Path, count: int, detector: str, name: s
     data = table.values(path)
     if data.ndim != 2 or len(data) != count:
         raise Level2Error(f"{name} has a table of exposures of shape {data.shape}, expected {count} rows.")
-    values = {key: data[:, int(table.header.number(key))].astype(np.float64) for key in columns}
+    places = {key: int(table.header.number(key)) for key in columns}
+    beyond = [f"{key} in column {place}" for key, place in places.items() if not 0 <= place < data.shape[1]]
+    if beyond:
+        raise Level2Error(
+            f"{name} has a table of exposures of {data.shape[1]} columns, in which its header places "
+            f"{' and '.join(beyond)}. Download it again."
+        )
+    values = {key: data[:, place].astype(np.float64) for key, place in places.items()}
     values["EXPOSURE"] = values.pop(columns[1])
     if not np.isfinite(values["TIME"]).all():
         raise Level2Error(f"{name} has exposures without a time (TIME is not finite). Download it again.")

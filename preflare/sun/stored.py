@@ -3,6 +3,7 @@
 Astropy reads both, too, but slowly: it looks up its settings for every part of a file and every value of a header.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Cards(Mapping[str, bool | int | float | str | None]):
                 else:
                     self._values[last] = text[at + 10 : at + CARD]
             elif keyword == "CONTINUE" and last is not None:
-                self._values[last] += text[at + 8 : at + CARD]
+                self._values[last] += f"\n{text[at + 8 : at + CARD]}"
             else:
                 last = None
 
@@ -45,7 +46,8 @@ class Cards(Mapping[str, bool | int | float | str | None]):
         stored = self._values[keyword].strip()
         if stored.startswith("'"):
             # A long text goes on in further cards, each part but the last with an ampersand at its end.
-            parts = [part.replace("''", "'").rstrip() for part in TEXT.findall(stored)]
+            found = [TEXT.match(card.strip()) for card in stored.split("\n")]
+            parts = [part[1].replace("''", "'").rstrip() for part in found if part]
             return "".join([part.removesuffix("&") for part in parts[:-1]] + parts[-1:])
         stored = stored.split("/", 1)[0].rstrip()
         if stored in ("T", "F", ""):
@@ -84,9 +86,7 @@ class Unit:
 
     def values(self, path: Path) -> np.ndarray:
         """The data as they are stored, whole. Raises OSError if the file is too short."""
-        found = np.fromfile(
-            path, STORED[int(self.header.number("BITPIX"))], int(np.prod(self.shape)), offset=self.offset
-        )
+        found = np.fromfile(path, STORED[int(self.header.number("BITPIX"))], math.prod(self.shape), offset=self.offset)
         return found.reshape(self.shape)
 
 
@@ -106,11 +106,14 @@ def units(path: Path) -> list[Unit]:
 
 
 def _header(file: BinaryIO) -> str:
-    """The next header's cards, "" at the end of the file."""
+    """The next header's cards, "" if there is none."""
     blocks: list[bytes] = []
     while block := file.read(BLOCK):
-        if not blocks and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
-            raise OSError("what should be a header does not begin as one")
+        if not blocks and not block.startswith(b"XTENSION="):
+            if file.tell() > BLOCK:
+                return ""  # what is left is no unit, as where a file was filled up
+            if not block.startswith(b"SIMPLE  ="):
+                raise OSError("it does not begin as a FITS file does")
         blocks.append(block)
         if any(block.startswith(END, at) for at in range(0, BLOCK, CARD)):
             return b"".join(blocks).decode("latin-1")
@@ -120,9 +123,19 @@ def _header(file: BinaryIO) -> str:
 
 
 def _unit(header: Cards, offset: int) -> Unit:
-    shape = tuple(int(header.number(f"NAXIS{axis}")) for axis in range(int(header.number("NAXIS")), 0, -1))
-    count = int(header.number("PCOUNT", 0)) + (int(np.prod(shape)) if shape else 0)
-    size = abs(int(header.number("BITPIX"))) // 8 * int(header.number("GCOUNT", 1)) * count
+    def whole(keyword: str, default: int | None = None) -> int:
+        value = header.number(keyword, default)
+        if not isinstance(value, int) or value < 0:
+            raise KeyError(f"{keyword} is {value!r} in its header, expected a whole number")
+        return value
+
+    if header.get("BITPIX") not in STORED:
+        raise KeyError(
+            f"BITPIX is {header.get('BITPIX')!r} in its header, expected one of {', '.join(map(str, STORED))}"
+        )
+    shape = tuple(whole(f"NAXIS{axis}") for axis in range(whole("NAXIS"), 0, -1))
+    count = whole("PCOUNT", 0) + (math.prod(shape) if shape else 0)
+    size = abs(int(header.number("BITPIX"))) // 8 * whole("GCOUNT", 1) * count
     return Unit(header, shape, offset, offset + -(-size // BLOCK) * BLOCK)
 
 

@@ -98,6 +98,14 @@ def test_a_changed_array(written: Path) -> None:
         Shard.open(written).read("quality")
 
 
+@pytest.mark.parametrize("name", ["spectra", "position", "truth/kind"])
+def test_blocks_read_to_their_end_tell_of_a_changed_byte(written: Path, name: str) -> None:
+    with h5py.File(written, "a") as file:
+        file[name][-1, -1, -1] = file[name][-1, -1, -1] + 1
+    with pytest.raises(ShardError, match=f"{name} was changed after it was written. Ingest the observation again."):
+        list(Shard.open(written).blocks(2))
+
+
 def test_a_removed_array(written: Path) -> None:
     with h5py.File(written, "a") as file:
         del file["phase"]

@@ -93,6 +93,14 @@ def test_a_damaged_cube_is_not_the_same_and_says_so(tmp_path: Path) -> None:
         Cube.open(path)
 
 
+def test_what_is_no_cube_of_ours_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path / "one.h5")
+    with h5py.File(path, "r+") as file:
+        del file.attrs["schema"]
+    with pytest.raises(RunError, match="cannot be read as a saliency cube. Delete it"):
+        Cube.open(path)
+
+
 def test_a_newer_cube_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "one.h5")
     with h5py.File(path, "a") as file:

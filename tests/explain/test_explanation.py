@@ -238,6 +238,17 @@ def test_what_a_network_was_not_trained_on_it_does_not_judge(
     assert not finished.folder.cubes.exists()
 
 
+def test_spectra_that_were_changed_are_not_explained(
+    finished: Run, home: Path, tmp_path: Path, make_shard: MakeShard
+) -> None:
+    path = make_shard(tmp_path / "other", Label.UNKNOWN, 9)
+    with h5py.File(path, "r+") as file:
+        file["spectra"][-1, -1, -1, 5] = 0.123
+    with pytest.raises(ShardError, match="spectra was changed after it was written. Ingest the observation again"):
+        settings()(finished, home, path, None)
+    assert not list(finished.folder.cubes.glob(f"{path.stem}.h5"))
+
+
 def test_shards_of_another_origin_are_explained_with_a_warning_if_one_insists(
     finished: Run, home: Path, tmp_path: Path, make_shard: MakeShard, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -85,6 +85,9 @@ def test_drift_is_what_squares_are_beyond_their_own_variance() -> None:
     assert drift.drift(slopes, np.full(4, 9.0), np.ones(4)) == 0
     assert drift.drift(slopes, np.zeros(4), np.ones(4)) == pytest.approx((slopes**2).mean())
     assert drift.drift(np.zeros(4), np.zeros(4), np.ones(4)) == 0
+    random = np.random.default_rng(0)
+    for _ in range(50):  # in some of which rounding ends above one
+        assert drift.drift(np.full(5, 0.7), np.zeros(5), random.uniform(size=5)) == pytest.approx(0.49)
     # Of unequal variances the largest likelihood has about the same, which here is found by trying.
     stream = np.random.default_rng(1)
     variances = stream.uniform(0.1, 4, 4000)

@@ -11,6 +11,7 @@ from preflare.data.shard import Shard
 from preflare.errors import ShardError
 from preflare.explain import cube
 from preflare.explain.cube import Cube
+from preflare.names import brief
 from preflare.report import spectra
 from preflare.sun.observation import Label
 
@@ -69,7 +70,7 @@ def test_the_highest_the_median_and_the_lowest_of_all_cubes(tmp_path: Path, shar
     ]
     assert [one.cube for one in shown] == [cubes[1], cubes[0], cubes[0]]
     np.testing.assert_allclose(shown[1].attributions["expected_gradients"][:3], [-0.6, 0, 0.6], rtol=1e-6)
-    assert shown[0].title == f"{shards[1].stem}: repeat 3, step 1, pixel 8; highest score 0.950"
+    assert shown[0].title == f"{brief(shards[1].stem)}: repeat 3, step 1, pixel 8; highest score 0.950"
 
 
 @pytest.mark.parametrize(("scores", "ranks"), [({3: 0.9}, ["lowest"]), ({3: 0.9, 4: 0.2}, ["highest", "lowest"])])

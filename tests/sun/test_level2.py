@@ -209,6 +209,21 @@ def test_a_table_of_other_exposures(tmp_path: Path, line: Line) -> None:
         Raster.open(path, line)
 
 
+@pytest.mark.parametrize("place", [-1, 999])
+def test_a_table_whose_header_points_beside_it(tmp_path: Path, line: Line, place: int) -> None:
+    path = raster().write(tmp_path / "a.fits")
+    with fits.open(path, mode="update") as hdus:
+        hdus[3].header["TIME"] = place
+    with pytest.raises(Level2Error, match=f"in which its header places TIME in column {place}. Download it again"):
+        Raster.open(path, line)
+
+
+def test_a_step_that_is_no_number(tmp_path: Path, line: Line) -> None:
+    path = raster(primary={"STEPS_AV": "8", "NRASTERP": 4}).write(tmp_path / "a.fits")
+    with pytest.raises(Level2Error, match="STEPS_AV is '8' in its header, expected a number.. Download it again"):
+        Raster.open(path, line)
+
+
 def test_exposures_without_a_time(tmp_path: Path, line: Line) -> None:
     file = raster()
     file.time[1] = np.nan

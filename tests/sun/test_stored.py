@@ -54,7 +54,7 @@ def astropys(value: object) -> object:
 
 
 @pytest.mark.parametrize(
-    "keyword", ["TRUE", "FALSE", "WHOLE", "MINUS", "REAL", "SMALL", "OPEN", "TEXT", "EMPTY", "LONG"]
+    "keyword", ["TRUE", "FALSE", "WHOLE", "MINUS", "REAL", "SMALL", "OPEN", "QUOTED", "TEXT", "EMPTY", "LONG"]
 )
 def test_a_headers_values_are_astropys(keyword: str, tmp_path: Path) -> None:
     header = fits.Header()
@@ -66,6 +66,7 @@ def test_a_headers_values_are_astropys(keyword: str, tmp_path: Path) -> None:
         "REAL": (2796.352, "Angstrom / vacuum"),
         "SMALL": -1.5e-30,
         "OPEN": None,
+        "QUOTED": ("IRIS", "the 'best' telescope, isn't it"),
         "TEXT": ("it's 1/2 of a ''quote'' = & ", "not / this"),
         "EMPTY": "",
         "LONG": "a large, coarse raster, it's of 8 steps; " * 5,
@@ -114,7 +115,12 @@ def test_the_headers_of_real_files_are_astropys(real_data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("size", "said"),
-    [(0, "it is empty"), (5, "does not begin as one"), (2879, "before it says so"), (5000, "before it says so")],
+    [
+        (0, "it is empty"),
+        (5, "does not begin as a FITS file does"),
+        (2879, "before it says so"),
+        (5000, "before it says so"),
+    ],
 )
 def test_what_is_no_fits_file(size: int, said: str, tmp_path: Path) -> None:
     path = tmp_path / "file.fits"
@@ -123,9 +129,29 @@ def test_what_is_no_fits_file(size: int, said: str, tmp_path: Path) -> None:
         units(path)
 
 
-def test_what_follows_a_unit_must_be_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [b"\0" * 2880, b"\0" * 100, b"<html>" * 480])
+def test_what_a_file_was_filled_up_with_is_no_unit(more: bytes, tmp_path: Path) -> None:
     path = tmp_path / "file.fits"
     fits.PrimaryHDU(np.zeros(3)).writeto(path)
-    path.write_bytes(path.read_bytes() + b"<html>" * 480)
-    with pytest.raises(OSError, match="does not begin as one"):
+    path.write_bytes(path.read_bytes() + more)
+    (unit,) = units(path)
+    assert unit.values(path).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        ("NAXIS1  = -63", "NAXIS1 is -63 in its header, expected a whole number"),
+        ("NAXIS1  = 1E999", "NAXIS1 is inf"),
+        ("NAXIS1  = 3.5", "NAXIS1 is 3.5"),
+        ("NAXIS1  = '3'", "expected a number"),
+        ("BITPIX  = 17", "BITPIX is 17 in its header, expected one of 8, 16"),
+        ("PCOUNT  = -2880", "PCOUNT is -2880"),
+    ],
+)
+def test_sizes_that_cannot_be_are_said(card: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "file.fits"
+    cards = ["SIMPLE  = T", card, "BITPIX  = 16", "NAXIS   = 1", "NAXIS1  = 3", "END"]
+    path.write_bytes("".join(one.ljust(80) for one in cards).encode().ljust(2880) + bytes(2880))
+    with pytest.raises(KeyError, match=said):
         units(path)
