@@ -215,8 +215,7 @@ class Shard:
                 f"{self.path} cannot be read ({first_line(error)}): it is truncated or was changed. "
                 "Ingest the observation again."
             ) from error
-        if of_array(values) != expected:
-            raise ShardError(f"{self.path}: {name} was changed after it was written. Ingest the observation again.")
+        self._compare(name, of_array(values), expected)
         return values
 
     def goes(self) -> Goes | None:
@@ -227,7 +226,10 @@ class Shard:
         """Raise ShardError unless the digest of what was read of a dataset is that of what was written."""
         with h5py.File(self.path, "r", locking="best-effort") as file:
             expected = str(file[name].attrs["blake3"])
-        if digest.hexdigest() != expected:
+        self._compare(name, digest.hexdigest(), expected)
+
+    def _compare(self, name: str, found: str, expected: str) -> None:
+        if found != expected:
             raise ShardError(f"{self.path}: {name} was changed after it was written. Ingest the observation again.")
 
     def blocks(self, repeats: int) -> Iterator[tuple[slice, Block]]:
