@@ -90,6 +90,11 @@ def main(config: DictConfig) -> None:
         _flag_quiet_sun(config, root, wanted, console)
         return
     line, source = instantiate(config.line), instantiate(config.source)
+    if isinstance(source, Simulation) and source.format != "shards" and workers > 1:
+        raise ConfigError(
+            f"workers={workers} is given, but files of simulation.format={source.format} are written by one process. "
+            "Leave it out."
+        )
     if isinstance(source, Simulation) and source.format == "fits":
         # Also where somebody names that folder itself.
         _write_files(source, line, root if root.name == "fits" else root / "fits", console)
@@ -146,6 +151,8 @@ def _check_quiet_sun(config: DictConfig) -> None:
             f"source.path={path} is given beside quiet_sun=, which flags the shards in data.root={config.data.root} "
             "and ingests nothing. Leave it out, or ingest first."
         )
+    if config.workers != 1:
+        raise ConfigError(f"workers={config.workers} is given, but quiet Sun is flagged by one process. Leave it out.")
 
 
 def _write_files(source: Simulation, line: Line, root: Path, console: Console) -> None:

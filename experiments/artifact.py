@@ -11,20 +11,16 @@ In the raster of 2014-03-29 the median of 50 networks tells the authors' artefac
 maps hits it in all spectra, that of published Grad-CAM in none; weight averaging does not stand for the ensemble.
 """
 
-import copy
 import csv
 import io
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from matplotlib.figure import Figure
 from omegaconf import MISSING, DictConfig, OmegaConf
 from torch import nn
 
@@ -40,15 +36,13 @@ from preflare.explain.engine import Engine, cores
 from preflare.explain.expected_gradients import ExpectedGradients, Paths
 from preflare.explain.localisation import MEASURES, Target, against_members
 from preflare.explain.target import LOG_ODDS, log_odds
-from preflare.figures import localisation, spectra
-from preflare.model import training
-from preflare.model.classifier import FlareClassifier
+from preflare.model import stages, training
 from preflare.report import artifact as report
 from preflare.report import artifact_claims as claims
+from preflare.report import artifact_plots as plots
 from preflare.report.artifact import EXPECTED_GRADIENTS, Study
 from preflare.report.experiment import conclude
 from preflare.report.section import Plot, Section
-from preflare.report.spectra import METHODS
 from preflare.run import Run
 from preflare.sun.line import Line
 
@@ -130,11 +124,11 @@ def make(
     for name, artifact in artifacts.items():
         twins.write(output / name / "shards", pieces, artifact, config.seed)
     remark = f"spectra of {REMARKS[sources[0].header.origin]}, artefacts planted"
-    studies, plots, learnt = [], [], {}
+    studies, drawn, learnt = [], [], {}
     for name in artifacts:
-        study, drawn, learnt[name] = _study(config, line, method, output / name, remark)
+        study, figures, learnt[name] = _study(config, line, method, output / name, remark)
         studies.append(study)
-        plots += drawn
+        drawn += figures
     _write(output / "artifact.csv", _csv(report.rows(studies)))
     digests = {source.name: source.digest for source in sources}
     default = list(OmegaConf.load(CONF / "explain.yaml").maps)
@@ -147,7 +141,7 @@ def make(
         paper="Sects. 4 and 5, Figs. 6, 7 and 9",
         lead=claims.lead(studies),
         origin=sources[0].header.origin,
-        plots=[*plots, _curves(studies, remark)],
+        plots=[*drawn, plots.against_members(studies, remark)],
         tables={f"Where maps of {one.artifact.replace('_', ' ')} point": report.table(one) for one in studies},
         claims=claims.claims(first, learnt[first.artifact], sources[0].header.origin),
         warnings=[
@@ -222,7 +216,11 @@ def _study(
             answers = np.stack([log_odds(network)(held_out[0]).numpy() for network in networks])
         accuracy[name] = against_members(answers[:, :, None], right, sizes, config.draws, config.seed)
     training_plot, learnt = _during(config, home.name, members.runs[0], data, paths, shown, target, remark)
-    plots = [training_plot, _maps(home.name, line, members, said, shown, target, remark)]
+    names = [members.name(number) for number in range(len(members.runs))]
+    figures = [
+        training_plot,
+        plots.one_and_many(home.name, line, names, said, shown[:1].numpy(), target, remark),
+    ]
     chance = {kind: target.chance(np.isfinite(maps).all(axis=(0, 1))) for kind, maps in said["members"].items()}
     study = Study(
         home.name,
@@ -233,7 +231,7 @@ def _study(
         chance,
         _seen(groups["members"][0], said["members"], target),
     )
-    return study, plots, learnt
+    return study, figures, learnt
 
 
 def _train(config: DictConfig, home: Path, folder: str, count: int, callbacks: DictConfig) -> ensemble.Ensemble:
@@ -286,27 +284,6 @@ def _seen(network: nn.Module, said: Mapping[str, np.ndarray], target: Target) ->
     return {name: float(wide.measure(said[name])[0].mean()) for name in MAPS}
 
 
-class _After(pl.Callback):
-    """Keeps the network as it is after some numbers of batches."""
-
-    def __init__(self, batches: Iterable[int]) -> None:
-        self.batches = frozenset(batches)
-        self.networks: dict[int, nn.Module] = {}
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._keep(pl_module, 0)
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
-    ) -> None:
-        self._keep(pl_module, trainer.global_step)
-
-    def _keep(self, module: pl.LightningModule, step: int) -> None:
-        if step in self.batches:
-            assert isinstance(module, FlareClassifier)
-            self.networks[step] = copy.deepcopy(module.network).eval()
-
-
 def _during(
     config: DictConfig,
     artifact: str,
@@ -318,133 +295,14 @@ def _during(
     remark: str,
 ) -> tuple[Plot, tuple[float, float]]:
     """Fig. 6: what the first network says of one spectrum as it learns; trained once more, batch by batch."""
-    torch.manual_seed(first.record["attempts"][-1]["seed"])
-    classifier = FlareClassifier(
-        instantiate(config.model), instantiate(config.loss), instantiate(config.optimizer), ("train", "test"), "test"
-    )
-    kept = _After(config.batches)
-    with warnings.catch_warnings():
-        # As in preflare.model.training.
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        warnings.filterwarnings("ignore", ".*number of training batches.*")
-        warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
-        trainer: pl.Trainer = instantiate(
-            config.trainer,
-            callbacks=[kept],
-            logger=False,
-            enable_checkpointing=False,
-            limit_val_batches=0,
-            max_steps=max(1, *config.batches),
-        )
-        trainer.fit(classifier, datamodule=data)
-    one, steps = shown[:1], sorted(kept.networks)
-    odds = [float(log_odds(kept.networks[step])(one[:, None]).detach()[0]) for step in steps]
-    said = [_explain([kept.networks[step]], paths, one) for step in steps]
-    rows = {
-        f"after {step:,} batches: log-odds {value:.2f}": {kind: maps[0] for kind, maps in found.items()}
-        for step, value, found in zip(steps, odds, said, strict=True)
-    }
+    kept = stages.train(config, first.record["attempts"][-1]["seed"], data, config.batches)
+    one, steps = shown[:1], sorted(kept)
+    odds = [float(log_odds(kept[step])(one[:, None]).detach()[0]) for step in steps]
+    said = [{kind: maps[0] for kind, maps in _explain([kept[step]], paths, one).items()} for step in steps]
     here = Target(target.inside[:1], target.cores, target.within)
-    share = [float(here.measure(found[EXPECTED_GRADIENTS][0])[MEASURES.index("share")][0]) for found in said]
-    plot = Plot(
-        f"{artifact}_training",
-        f"{_titled(artifact)}: maps while a network trains",
-        f"One held-out changed spectrum, asked of seed {first.config.seed} after {steps[0]:,} to {steps[-1]:,} batches "
-        f"(Fig. 6): its log-odds go from {odds[0]:.2f} to {odds[-1]:.2f}, the share of expected gradients inside the "
-        f"artefact from {share[0]:.0%} to {share[-1]:.0%}. Every map is divided by its own largest size.",
-        _drawn(data.line, rows, one, target, remark),
-        ("6",),
-    )
+    share = [float(here.measure(found[EXPECTED_GRADIENTS])[MEASURES.index("share")][0]) for found in said]
+    plot = plots.training(artifact, data.line, first.config.seed, steps, odds, said, share, one.numpy(), target, remark)
     return plot, (share[0], share[-1])
-
-
-def _titled(artifact: str) -> str:
-    return artifact.replace("_", " ").capitalize()
-
-
-def _maps(
-    artifact: str,
-    line: Line,
-    members: ensemble.Ensemble,
-    said: Mapping[str, Mapping[str, np.ndarray]],
-    shown: torch.Tensor,
-    target: Target,
-    remark: str,
-) -> Plot:
-    """Figs. 7 and 9: two members at the quartiles of what share they find, all of them, and one at its centre."""
-    method = "hirescam" if "hirescam" in said["members"] else EXPECTED_GRADIENTS
-    share = target.measure(said["members"][method])[MEASURES.index("share")].mean(axis=1)
-    order = np.argsort(share, kind="stable")
-    quartiles = {"lower": order[len(order) // 4], "upper": order[3 * len(order) // 4]}
-    rows = {
-        f"{members.name(int(number))}: {which} quartile": {
-            kind: maps[number, :1] for kind, maps in said["members"].items()
-        }
-        for which, number in quartiles.items()
-    }
-    rows[f"mean of {len(order)} members"] = {kind: maps[:, :1].mean(axis=0) for kind, maps in said["members"].items()}
-    for name, title in (("swa", "averaged weights"), ("annealed", "annealed")):
-        rows[f"{members.name(0)}: {title}"] = {kind: maps[0, :1] for kind, maps in said[name].items()}
-    together = target.measure(said["members"][method].mean(axis=0))[MEASURES.index("share")].mean()
-    return Plot(
-        f"{artifact}_maps",
-        f"{_titled(artifact)}: one network and many",
-        f"One held-out changed spectrum, asked of two networks, at the quartiles of the share that {METHODS[method]} "
-        f"finds inside the artefact ({share[quartiles['lower']]:.0%} and {share[quartiles['upper']]:.0%} over all "
-        f"spectra, Fig. 7), of {len(order)} together ({together:.0%}, Fig. 9), and of one at the centre of its "
-        "minimum.",
-        _drawn(line, rows, shown[:1], target, remark),
-        ("7", "9"),
-    )
-
-
-def _drawn(
-    line: Line,
-    rows: Mapping[str, Mapping[str, np.ndarray]],
-    one: torch.Tensor,
-    target: Target,
-    remark: str,
-) -> Figure:
-    """The same spectrum (1, wavelength) in each row; every map is divided by its own largest size."""
-    kinds = next(iter(rows.values()))
-    scaled = {METHODS[kind]: np.concatenate([_scaled(row[kind]) for row in rows.values()]) for kind in kinds}
-    place = {"artefact": float(line.wavelength[target.inside[0]].mean())}
-    repeated = one.numpy().repeat(len(rows), axis=0)
-    limits = dict.fromkeys(scaled, 1.0)
-    return spectra.draw(line.wavelength, repeated, scaled, limits, list(rows), line.cores, place, remark)
-
-
-def _scaled(maps: np.ndarray) -> np.ndarray:
-    largest = np.nanmax(np.abs(maps))
-    return maps / largest if largest > 0 else maps
-
-
-def _curves(studies: Sequence[Study], remark: str) -> Plot:
-    bands = {}
-    for study in studies:
-        methods = study.found["members"]
-        for number, measure in enumerate(MEASURES):
-            bands[measure, study.artifact] = {
-                kind: localisation.Band(
-                    curve.members,
-                    curve.value[number],
-                    curve.low[number],
-                    curve.high[number],
-                    None if measure == "symmetry" else float(study.chance[kind][number]),
-                )
-                for kind, curve in methods.items()
-            }
-    first = studies[0]
-    best = report.best_map(first)
-    curve, share = first.found["members"][best], MEASURES.index("share")
-    return Plot(
-        "artifact",
-        "Against the number of networks",
-        f"Means over networks, with 95% intervals; dashed by chance. On {first.artifact.replace('_', ' ')} the share "
-        f"of {METHODS[best]} inside the artefact goes from {curve.value[share, 0]:.0%} for one network to "
-        f"{curve.value[share, -1]:.0%} for {curve.members[-1]}.",
-        localisation.draw(MEASURES, [study.artifact for study in studies], bands, remark),
-    )
 
 
 def _record(config: DictConfig, digests: Mapping[str, str]) -> list[str]:

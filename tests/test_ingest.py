@@ -341,6 +341,14 @@ def test_the_simulated_sun_as_files_goes_the_way_of_real_files(
     assert shard.header.origin == "simulation" and Phase.FLARE in shard.read("phase")
 
 
+@pytest.mark.parametrize("form", ["fits", "muse"])
+def test_files_are_written_by_one_process(verb: RunVerb, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verb("ingest", "simulation=tiny", f"simulation.format={form}", "workers=2") == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"workers=2 is given, but files of simulation.format={form} are written by one process")
+    assert said.out == "" and not Path("data").exists()
+
+
 # Quiet Sun.
 
 
@@ -400,6 +408,7 @@ def test_real_shards_are_not_flagged_unless_a_run_is_named(
             (f"quiet_sun={SHIPPED}", "source=folder", "source.path=rasters", "data.root=shards"),
             "source.path=rasters is given beside quiet_sun=, which flags the shards in data.root=shards",
         ),
+        ((f"quiet_sun={SHIPPED}", "workers=2"), "workers=2 is given, but quiet Sun is flagged by one process"),
         ((f"quiet_sun={SHIPPED}", "data.root=nothing"), "No shards at nothing"),
         ((f"quiet_sun={SHIPPED}", "quiet_threshold=mild"), "quiet_threshold is 'mild', expected weak, medium, strong"),
     ],

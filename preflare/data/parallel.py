@@ -6,6 +6,7 @@ long, the blocks, is taken from each where it is written. So a source is never a
 
 import contextlib
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -107,6 +108,17 @@ def _counted(observation: Observation, taken: Callable[[int], None]) -> Observat
     return replace(observation, blocks=blocks)
 
 
+def _end(code: int | None) -> str:
+    """How a process ended that should have gone on, and what to do. code: its exit code, -N for signal N."""
+    if code == -signal.SIGKILL:
+        return (
+            "was killed, as the system does when memory runs out. Give the same command again, with fewer workers or "
+            "more memory."
+        )
+    how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended early, with exit code {code}"
+    return f"{how}. Give the same command again with workers=1, which shows what is wrong."
+
+
 def _finished(crew: list[_Worker], advance: Advance) -> Iterator[tuple[Observation, Path, bool]]:
     """Wait for news, and yield the observations that are written."""
     busy = {worker.pipe: worker for worker in crew if worker.observation}
@@ -120,10 +132,7 @@ def _finished(crew: list[_Worker], advance: Advance) -> Iterator[tuple[Observati
         except (EOFError, OSError):
             crew.remove(worker)
             worker.process.join()
-            news = ShardError(
-                f"The process that wrote {observation.header.name} ended early, perhaps for want of memory. "
-                "Give the same command again, with fewer workers."
-            )
+            news = ShardError(f"The process that wrote {observation.header.name} {_end(worker.process.exitcode)}")
         if isinstance(news, int):
             advance(observation, news)
             continue

@@ -2,8 +2,9 @@
 
 import multiprocessing
 import os
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
@@ -30,9 +31,14 @@ def marked(observation: Observation) -> Iterator[Block]:
         yield replace(block, time=np.full_like(block.time, os.getpid()))
 
 
-def dying(observation: Observation) -> Iterator[Block]:
+def exiting(observation: Observation) -> Iterator[Block]:
     yield next(iter(observation.blocks()))
     os._exit(9)
+
+
+def killed(observation: Observation, by: signal.Signals) -> Iterator[Block]:
+    yield next(iter(observation.blocks()))
+    os.kill(os.getpid(), by)
 
 
 def waiting(observation: Observation, pipe: Connection) -> Iterator[Block]:
@@ -98,9 +104,19 @@ def test_an_error_reaches_the_caller_and_the_others_finish(
     assert not list((tmp_path / "root").glob(".*"))
 
 
-def test_a_worker_that_dies_is_said(observations: list[Observation], tmp_path: Path) -> None:
-    lost = [replace(observations[0], blocks=partial(dying, observations[0]))]
-    with pytest.raises(ShardError, match="ended early, perhaps for want of memory.*with fewer workers"):
+@pytest.mark.parametrize(
+    "end, said",
+    [
+        (partial(killed, by=signal.SIGKILL), "was killed, as the system does when memory runs out.*with fewer workers"),
+        (partial(killed, by=signal.SIGABRT), "was ended by signal 6. Give the same command again with workers=1"),
+        (exiting, "ended early, with exit code 9. Give the same command again with workers=1"),
+    ],
+)
+def test_a_worker_that_dies_is_said(
+    observations: list[Observation], end: Callable[[Observation], Iterator[Block]], said: str, tmp_path: Path
+) -> None:
+    lost = [replace(observations[0], blocks=partial(end, observations[0]))]
+    with pytest.raises(ShardError, match=said):
         list(write_all(tmp_path / "root", lost, 2, lambda observation, count: None))
     assert not digests(tmp_path / "root")
 
