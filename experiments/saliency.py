@@ -214,16 +214,13 @@ def _cubes(all: Sequence[Explained]) -> Table:
 
 
 def _both(rows: Sequence[Beside]) -> Table:
-    def number(value: float) -> str:
-        return f"{value:.2f}" if np.isfinite(value) else ""
-
     body = [
         (
             row.name,
             "yes" if row.seen else "no",
             str(row.spectra),
-            *(number(value) for value in (row.unseen_score, row.other_score, row.ranks, row.alike)),
-            *(number(value) for value in (row.unseen_share, row.other_share, row.chance)),
+            *(f"{value:.2f}" for value in (row.unseen_score, row.other_score, row.ranks, row.alike)),
+            *(f"{value:.2f}" for value in (row.unseen_share, row.other_share, row.chance)),
         )
         for row in rows
     ]

@@ -299,13 +299,13 @@ def _table(measured: dict[str, dict[float, Alignment]], predictors: Sequence[str
                     f"{reach:g}",
                     f"{one.aligned} of {one.slits}",
                     str(one.short),
-                    f"{_percent(one.share)} ({one.interval[0]:.0%} to {one.interval[1]:.0%})" if one.slits else "",
-                    _percent(one.shifted),
-                    _number(one.p_shifted, 4),
-                    _percent(one.paired),
-                    _number(one.p_paired, 4),
-                    _number(one.rank, 2),
-                    _number(one.p_rank, 4),
+                    f"{one.share:.0%} ({one.interval[0]:.0%} to {one.interval[1]:.0%})" if one.slits else "",
+                    f"{one.shifted:.0%}",
+                    f"{one.p_shifted:.4f}",
+                    f"{one.paired:.0%}",
+                    f"{one.p_paired:.4f}",
+                    f"{one.rank:.2f}",
+                    f"{one.p_rank:.4f}",
                 )
             )
     head = (
@@ -318,14 +318,6 @@ def _table(measured: dict[str, dict[float, Alignment]], predictors: Sequence[str
         "p",
     )
     return Table((*head, "by other observations", "p", "rank of the flare's pixel", "p"), tuple(rows))
-
-
-def _percent(value: float) -> str:
-    return f"{value:.0%}" if np.isfinite(value) else ""
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else ""
 
 
 def _observations(pf: Sequence[Seen], predictors: Sequence[str], tolerance: float) -> Table:
@@ -346,8 +338,8 @@ def _observations(pf: Sequence[Seen], predictors: Sequence[str], tolerance: floa
                 seen.one.shard.header.flare_class,
                 f"{len(mine)} of {len(seen.slits)}",
                 f"{first.along[-1]:.0f}",
-                *(_percent(float(share[0])) for share, _ in shares),
-                _percent(float(shares[0][1][0])),
+                *(f"{share[0]:.0%}" for share, _ in shares),
+                f"{shares[0][1][0]:.0%}",
                 f"{min(off):.1f}" if off and np.isfinite(min(off)) else "",
             )
         )

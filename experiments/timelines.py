@@ -251,12 +251,12 @@ def _observations(
                 one.flare_class,
                 str(found.count),
                 f"{np.nanmean(one.score):.3f}" if len(one.score) else "",
-                _number(found.tau, 2),
-                _number(found.memory, 2),
-                _number(judged.slope, 4),
+                f"{found.tau:.2f}",
+                f"{found.memory:.2f}",
+                f"{judged.slope:.4f}",
                 f"{judged.low:.4f} to {judged.high:.4f}" if np.isfinite(judged.low) else "",
-                _number(judged.expected, 4),
-                _number(judged.p, 3),
+                f"{judged.expected:.4f}",
+                f"{judged.p:.3f}",
                 "yes" if rise[place] else "no",
                 "yes" if strong[place] else "no",
                 f"{unlike[place]:.0%}" if np.isfinite(unlike[place]) else "",
@@ -265,10 +265,6 @@ def _observations(
         )
     head = ("observation", "mode", "flare", "rasters", "mean score", "tau", "memory", "slope/min", "its interval")
     return Table((*head, "by drift", "p", "rises", "strong", "outside", "planted"), tuple(rows))
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else ""
 
 
 def _variants(by_average: Mapping[str, Sequence[Timeline]]) -> Table:
@@ -288,7 +284,7 @@ def _variants(by_average: Mapping[str, Sequence[Timeline]]) -> Table:
             pf = np.array([label is Label.PF for label in labels])
             rise = rising(drift.rises([one.within(first) for one in whole]), pf)
             counts = [int(rise[side].sum()) for side in (pf, ~pf)]
-            rows.append((title, window, *map(str, counts), _number(gap, 2), _number(p, 3)))
+            rows.append((title, window, *map(str, counts), f"{gap:.2f}", f"{p:.3f}"))
     return Table(("average", "window", "PF rising", "AR rising", "tau PF - AR", "p"), tuple(rows))
 
 
@@ -312,9 +308,9 @@ def _groups(ways: Sequence[Timeline], strong: np.ndarray, rise: np.ndarray) -> T
         cells = []
         for holds in (strong[pf], rise[pf]):
             sides = [f"{int(holds[side].sum())} of {int(side.sum())}" for side in (group, ~group)]
-            cells += [", ".join(sides), _number(timelines.apart(holds, group), 3)]
+            cells += [", ".join(sides), f"{timelines.apart(holds, group):.3f}"]
         gap, p = timelines.shifted(score, group)
-        rows.append((title, *cells, f"{gap:+.2f}" if np.isfinite(gap) else "", _number(p, 3), *theirs))
+        rows.append((title, *cells, f"{gap:+.2f}" if np.isfinite(gap) else "", f"{p:.3f}", *theirs))
     head = ("PF observations", "strong", "p", "rising", "p", "mean score differs by", "p", "strong in the paper", "p")
     return Table(head, tuple(rows))
 
@@ -327,7 +323,7 @@ def _brightenings(found: Sequence[tuple[int, Brightenings]], trends: Sequence[Tr
             str(one.count),
             f"{one.inside:.0%}" if one.count else "",
             f"{one.field:.0%}",
-            _number(trends[place].slope, 4),
+            f"{trends[place].slope:.4f}",
         )
         for place, one in found
     ]

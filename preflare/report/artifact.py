@@ -7,6 +7,7 @@ import numpy as np
 
 from preflare.explain.activation_maps import MAPS
 from preflare.explain.localisation import MEASURES, Curve
+from preflare.report.spectra import METHODS
 from preflare.report.tables import Table
 
 EXPECTED_GRADIENTS = "expected_gradients"
@@ -67,7 +68,7 @@ def table(study: Study) -> Table:
         head += [f"{name}, 1", f"{name}, {count}", "chance"]
     rows = []
     for method, curve in study.found["members"].items():
-        cells = [method.replace("_", " ")]
+        cells = [METHODS[method]]
         for number in range(len(MEASURES)):
             cells += [_interval(curve, number, 0), _interval(curve, number, -1), f"{study.chance[method][number]:.2f}"]
         rows.append(tuple(cells))

@@ -90,8 +90,8 @@ def one_and_many(
 def against_members(studies: Sequence[Study], remark: str) -> Plot:
     """Every measure, method and artefact against the number of networks."""
     bands = {
-        (measure, study.artifact): {
-            kind: localisation.Band(
+        (measure, study.artifact.replace("_", " ")): {
+            METHODS[kind]: localisation.Band(
                 curve.members,
                 curve.value[number],
                 curve.low[number],
@@ -112,7 +112,7 @@ def against_members(studies: Sequence[Study], remark: str) -> Plot:
         f"Means over networks, with 95% intervals; dashed by chance. On {first.artifact.replace('_', ' ')} the share "
         f"of {METHODS[best]} inside the artefact goes from {curve.value[share, 0]:.0%} for one network to "
         f"{curve.value[share, -1]:.0%} for {curve.members[-1]}.",
-        localisation.draw(MEASURES, [study.artifact for study in studies], bands, remark),
+        localisation.draw(MEASURES, [study.artifact.replace("_", " ") for study in studies], bands, remark),
     )
 
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from preflare.explain.localisation import Curve
 from preflare.report.artifact import Study, best_map, claim, rows, table, text
+from preflare.report.spectra import METHODS
 
-METHODS = ("gradcam", "hirescam", "expected_gradients")
+KINDS = ("gradcam", "hirescam", "expected_gradients")
 SUPPORTED = {"gradcam": 0.13, "hirescam": 0.13, "expected_gradients": 0.10}
 
 
@@ -30,7 +31,7 @@ def study(hirescam: Curve) -> Study:
         explained=100,
         found={"members": found, "swa": found, "annealed": found},
         accuracy=dict.fromkeys(("members", "swa", "annealed"), curve([0.995], [1.0], 0.001)),
-        chance={method: np.array([SUPPORTED[method], 0.1, 1.0, 0.2]) for method in METHODS},
+        chance={method: np.array([SUPPORTED[method], 0.1, 1.0, 0.2]) for method in KINDS},
         seen={"gradcam": 0.2, "hirescam": 0.97},
     )
 
@@ -101,4 +102,4 @@ def test_the_table_has_one_and_all_beside_chance() -> None:
     made = table(study(GOOD))
     assert all(len(row) == len(made.head) for row in made.rows)
     assert made.head[1] == "hit, 1" and made.head[3] == "chance"
-    assert [row[0] for row in made.rows] == [name.replace("_", " ") for name in study(GOOD).found["members"]]
+    assert [row[0] for row in made.rows] == [METHODS[name] for name in study(GOOD).found["members"]]
