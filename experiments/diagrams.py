@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from preflare.checks import check_integer
 from preflare.command import Drawn, verb
+from preflare.data.datamodule import Pool
 from preflare.data.shard import Shard
 from preflare.errors import RunError
 from preflare.explain import ensemble, snapshot
@@ -113,7 +114,7 @@ def main(config: DictConfig) -> None:
     beside = instantiate(config.beside, wavelengths=by.runs[0].config.line.points) if config.beside else None
 
     def make() -> Section:
-        side = Side.of(by.runs[0], root, 0)
+        side = Side.of(by.runs[0], Pool(root, instantiate(by.runs[0].config.line)), 0)
         test = side.data.datasets["test"]
         drawn = np.sort(np.random.default_rng(STREAM).choice(len(test), min(count, len(test)), replace=False))
         rows = torch.from_numpy(drawn)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,23 @@ EVALUATION_BATCH = 4096
 GIB = 2**30
 
 log = logging.getLogger(__name__)
+
+
+class Pool:
+    """What partitions are made from: the shards of a folder that may enter them, opened once for all.
+
+    Raises ShardError.
+    """
+
+    def __init__(self, root: Path, line: Line) -> None:
+        self.root = root
+        self.line = line
+        self.shards = candidates(root, line)
+
+    @cached_property
+    def usable(self) -> dict[str, np.ndarray]:
+        """Observation -> which of its spectra may enter a partition, (repeat, step, slit) bool."""
+        return {shard.name: usable(shard, self.line) for shard in self.shards}
 
 
 class FlareDataModule(pl.LightningDataModule):
@@ -93,11 +111,14 @@ class FlareDataModule(pl.LightningDataModule):
         """
         if self.ready:
             return
-        found = candidates(self.root, self.line)
+        self.divide(Pool(self.root, self.line))
+
+    def divide(self, pool: Pool) -> None:
+        """As ``setup``, of shards that were opened before."""
+        headers = [shard.header for shard in pool.shards]
         # First the observations, which costs nothing: what cannot be divided need not be read.
-        self.partitioner.observations([shard.header for shard in found])
-        clean = {shard.name: usable(shard, self.line) for shard in found}
-        self.adopt(found, self.partitioner.divide([shard.header for shard in found], clean))
+        self.partitioner.observations(headers)
+        self.adopt(pool.shards, self.partitioner.divide(headers, pool.usable))
         self.streamed = self._must_stream()
         self.datasets = {side: self._stream(side) if self.streamed else self._read(side) for side in self.sides}
         self.ready = True

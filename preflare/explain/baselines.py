@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import pdist, squareform
 
 Choice = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
@@ -19,8 +19,9 @@ def herding(spectra: np.ndarray, count: int, stream: np.random.Generator) -> np.
     Kernel herding (Chen, Welling & Smola 2010): the next is the one whose mean similarity to all is highest after
     its mean similarity to those taken is subtracted. Similarity is exp(-d^2 / (2 m)), m the median of d^2.
     """
-    distance = cdist(spectra.astype(np.float64), spectra.astype(np.float64), "sqeuclidean")
-    similarity = np.exp(-distance / (2 * np.median(distance) or 1.0))
+    distance = pdist(spectra.astype(np.float64), "sqeuclidean")
+    similarity = squareform(np.exp(-distance / (2 * median(distance, len(spectra)) or 1.0)))
+    np.fill_diagonal(similarity, 1.0)
     wanted = similarity.mean(axis=1)
     taken: list[int] = []
     so_far = np.zeros(len(spectra))
@@ -30,6 +31,13 @@ def herding(spectra: np.ndarray, count: int, stream: np.random.Generator) -> np.
         taken.append(int(gain.argmax()))
         so_far += similarity[taken[-1]]
     return np.array(taken)
+
+
+def median(distance: np.ndarray, count: int) -> float:
+    """Of the whole matrix of distances, from those of its pairs (count (count - 1) / 2,): each twice, and zeros."""
+    middle = {(count**2 - 1) // 2, count**2 // 2}
+    pairs = [(place - count) // 2 for place in middle if place >= count]
+    return float(np.partition(distance, pairs)[pairs].sum() / len(middle)) if pairs else 0.0
 
 
 CHOICES: dict[str, Choice] = {"random": random, "herding": herding}

@@ -8,6 +8,7 @@ Every spectrum meets the same baselines and positions, drawn once: its answer do
 neighbouring spectra share their noise.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -84,16 +85,21 @@ class ExpectedGradients:
         parts of its path: all positions together are evenly spaced, and AR and PF take turns.
         Raises ConfigError if a class has too few.
         """
-        half, chosen = self.baselines // 2, []
+        half, classes = self.baselines // 2, []
         for name, label in (("AR", 0), ("PF", 1)):
             there = np.flatnonzero((labels == label) & allowed)
             self.check_enough(name, len(there))
             stream = np.random.default_rng((self.seed, label))
             if len(there) > max(CANDIDATES, half):
                 there = np.sort(stream.choice(there, max(CANDIDATES, half), replace=False))
-            candidates = spectra[torch.from_numpy(there)][:, 0].numpy()
-            chosen.append(there[CHOICES[self.choice](candidates, half, stream)])
-        rows = np.stack(chosen, axis=1).ravel()
+            classes.append((there, spectra[torch.from_numpy(there)][:, 0].numpy(), stream))
+
+        def chosen(among: tuple[np.ndarray, np.ndarray, np.random.Generator]) -> np.ndarray:
+            there, candidates, stream = among
+            return there[CHOICES[self.choice](candidates, half, stream)]
+
+        with ThreadPoolExecutor(len(classes)) as pool:
+            rows = np.stack(list(pool.map(chosen, classes)), axis=1).ravel()
         places = (np.arange(self.positions)[:, None] + (np.arange(len(rows)) + 0.5) / len(rows)) / self.positions
         rows = np.tile(rows, self.positions)
         baselines = spectra[torch.from_numpy(rows)][:, 0].contiguous()

@@ -5,14 +5,13 @@ Each partition has its own training side, and a member never leaves its own.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
-from preflare.data.datamodule import FlareDataModule
+from preflare.data.datamodule import FlareDataModule, Pool
 from preflare.explain.distance import HiddenDistance
 from preflare.explain.expected_gradients import ExpectedGradients, Paths
 from preflare.explain.parts import Arrays
@@ -32,12 +31,12 @@ class Side:
     seed: int
 
     @classmethod
-    def of(cls, run: Run, home: Path, seed: int) -> "Side":
-        """home: the folder of the run's own shards. seed: of random choices."""
+    def of(cls, run: Run, pool: Pool, seed: int) -> "Side":
+        """pool: the run's own shards. seed: of random choices."""
         config = run.config.data.copy()
-        config.root = str(home)
+        config.root = str(pool.root)
         data: FlareDataModule = instantiate(config)
-        data.setup()
+        data.divide(pool)
         return cls(data, seed)
 
     def paths(self, method: ExpectedGradients, without: str | None = None) -> tuple[Paths, Arrays]:

@@ -3,11 +3,14 @@
 import hashlib
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from torch import nn
+from hydra.utils import instantiate
+from torch import Tensor, nn
 
+from preflare.data.datamodule import Pool
 from preflare.data.shard import Shard
 from preflare.explain import activation_maps
 from preflare.explain.committee import Committee
@@ -59,6 +62,7 @@ class Work:
             log.info("%s has no convolution: the cubes have no activation maps.", type(self.networks[0]).__name__)
             self.maps = ()
         self._sides: dict[str, Side] = {}
+        self._samples: dict[str, Tensor] = {}
         self._paths: dict[tuple[str, str | None], tuple[Paths, Arrays]] = {}
         self._distances: dict[int, HiddenDistance] = {}
         self._chosen: dict[tuple[int, ...], list[int]] = {}
@@ -75,8 +79,8 @@ class Work:
             return candidates
         key = tuple(candidates)
         if key not in self._chosen:
-            spectra, _ = self.side(candidates[0]).some(SAMPLE)
-            taken, errors = forward(self.seated(candidates).engine(spectra[:, 0]).attributions.numpy(), self.count)
+            spectra = self._sample(candidates[0])
+            taken, errors = forward(self.seated(candidates).engine(spectra).attributions.numpy(), self.count)
             log.info(
                 "%d of %d members stand for all: their mean attribution misses that of all by %.1f%%.",
                 len(taken),
@@ -134,8 +138,28 @@ class Work:
         """The training side of a member; those who share a partition share it, and one is in memory at a time."""
         key = self.partition(member)
         if key not in self._sides:
-            self._sides = {key: Side.of(self.by.runs[member], self.home, self.seed)}
+            self._sides = {key: Side.of(self.by.runs[member], self._pool, self.seed)}
+            self._keep(key, self._sides[key])
         return self._sides[key]
+
+    def _keep(self, key: str, side: Side) -> None:
+        """What is small and needed again: to read a side takes long."""
+        if key not in self._samples:
+            self._samples[key] = side.some(SAMPLE)[0][:, 0]
+            mine = [one for one in range(len(self.by.runs)) if self.partition(one) == key]
+            made = side.distances(self.networks[one] for one in mine)
+            self._distances |= dict(zip(mine, made, strict=True))
+
+    @cached_property
+    def _pool(self) -> Pool:
+        return Pool(self.home, instantiate(self.by.runs[0].config.line))
+
+    def _sample(self, member: int) -> Tensor:
+        """Up to SAMPLE spectra that a member was trained with, (n, wavelength)."""
+        key = self.partition(member)
+        if key not in self._samples:
+            self.side(member)
+        return self._samples[key]
 
     def _without(self, member: int, shard: Shard) -> str | None:
         """The observation, if the member was trained with it, also from another shard."""
@@ -149,10 +173,7 @@ class Work:
 
     def _distance(self, member: int) -> HiddenDistance:
         if member not in self._distances:
-            key = self.partition(member)
-            mine = [one for one in range(len(self.by.runs)) if self.partition(one) == key]
-            made = self.side(member).distances(self.networks[one] for one in mine)
-            self._distances |= dict(zip(mine, made, strict=True))
+            self.side(member)
         return self._distances[member]
 
     def about(self, shard: Shard) -> dict[str, Attribute]:

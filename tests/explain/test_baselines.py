@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist, pdist
 
+from preflare.explain import baselines
 from preflare.explain.baselines import CHOICES, herding, random
 
 
@@ -37,6 +39,13 @@ def test_herding_is_the_greedy_choice_by_hand() -> None:
         )
         taken.append(best)
     assert herding(spectra, 8, np.random.default_rng(0)).tolist() == taken
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_the_median_is_that_of_the_whole_matrix(count: int) -> None:
+    spectra = np.random.default_rng(count).normal(size=(count, 3))
+    whole = cdist(spectra, spectra, "sqeuclidean")
+    assert baselines.median(pdist(spectra, "sqeuclidean"), count) == np.median(whole)
 
 
 @pytest.mark.parametrize("count", [4, 10, 20])

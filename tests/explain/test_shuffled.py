@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hydra.utils import instantiate
 
 from preflare import run
+from preflare.data.datamodule import Pool
 from preflare.explain import shuffled
 from preflare.explain.shuffled import shuffle
 from preflare.explain.side import Side
@@ -26,7 +28,7 @@ def test_half_of_each_class_is_turned() -> None:
 def test_what_is_learned_is_the_shuffled_labels(own_run: Path) -> None:
     finished = run.read(own_run)
     finished.record["best_epoch"] = 39
-    side = Side.of(finished, own_run.parent / "shards", 0)
+    side = Side.of(finished, Pool(own_run.parent / "shards", instantiate(finished.config.line)), 0)
     before = torch.random.get_rng_state()
     network = shuffled.trained(finished, side, seed=0)
     assert torch.equal(torch.random.get_rng_state(), before) and not network.training

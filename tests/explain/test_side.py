@@ -6,8 +6,10 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from hydra.utils import instantiate
 
 from preflare import run
+from preflare.data.datamodule import Pool
 from preflare.data.shard import Shard
 from preflare.digest import of_array
 from preflare.explain.distance import HiddenDistance
@@ -17,7 +19,8 @@ from preflare.explain.side import Side
 
 @pytest.fixture
 def side(own_run: Path) -> Side:
-    return Side.of(run.read(own_run), own_run.parent / "shards", 0)
+    finished = run.read(own_run)
+    return Side.of(finished, Pool(own_run.parent / "shards", instantiate(finished.config.line)), 0)
 
 
 def test_baselines_are_where_they_are_said_to_be_and_leave_one_out(side: Side, own_run: Path) -> None:

@@ -10,9 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from preflare.data.batches import permutation
-from preflare.data.datamodule import GIB, FlareDataModule, candidates, read_spectra, usable
+from preflare.data.datamodule import GIB, FlareDataModule, Pool, read_spectra
 from preflare.data.partition import Division, Partition
-from preflare.data.shard import Shard
 from preflare.model.swarm import CannotSwarm
 
 # Steps of the whole swarm that the Trainer sees as one batch: its own work for one is that of several steps.
@@ -69,18 +68,17 @@ class SwarmData(pl.LightningDataModule):
         """
         if self.ready:
             return
-        found = candidates(self.members[0].root, self.members[0].line)
-        headers = [shard.header for shard in found]
+        pool = Pool(self.members[0].root, self.members[0].line)
+        headers = [shard.header for shard in pool.shards]
         partitions: dict[Division, Partition] = {}
         for member in self.members:
             member.partitioner.observations(headers)
-        clean = {shard.name: usable(shard, self.members[0].line) for shard in found}
         for member in self.members:
             rules = member.partitioner
             if rules not in partitions:
-                partitions[rules] = rules.divide(headers, clean)
-            member.adopt(found, partitions[rules])
-        places = self._read(found, clean, list(partitions.values()))
+                partitions[rules] = rules.divide(headers, pool.usable)
+            member.adopt(pool.shards, partitions[rules])
+        places = self._read(pool, list(partitions.values()))
         distinct = {rules: _sides(partition, places) for rules, partition in partitions.items()}
         self.sides = [distinct[member.partitioner] for member in self.members]
         self.ready = True
@@ -106,11 +104,9 @@ class SwarmData(pl.LightningDataModule):
         """One empty batch: the swarm evaluates all sides of all members by itself."""
         return DataLoader(_Nothing(), batch_size=None)
 
-    def _read(
-        self, found: Sequence[Shard], clean: Mapping[str, np.ndarray], partitions: Sequence[Partition]
-    ) -> dict[str, np.ndarray]:
+    def _read(self, pool: Pool, partitions: Sequence[Partition]) -> dict[str, np.ndarray]:
         """Read the spectra that a partition uses; name -> their places, by row."""
-        used = {name: np.zeros(mask.size, dtype=bool) for name, mask in clean.items()}
+        used = {name: np.zeros(mask.size, dtype=bool) for name, mask in pool.usable.items()}
         for partition in partitions:
             for rows in partition.rows.values():
                 for name, chosen in rows.items():
@@ -120,7 +116,7 @@ class SwarmData(pl.LightningDataModule):
         self.spectra = torch.empty(count, 1, self.members[0].line.points)
         self.labels = torch.empty(count, dtype=torch.int64)
         places, start = {}, 0
-        for shard in found:
+        for shard in pool.shards:
             mine = np.flatnonzero(used[shard.name])
             if not len(mine):
                 continue
