@@ -24,6 +24,7 @@ from preflare.explain.engine import Engine, cores, one_thread_each
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.equivalence import compare, fit_smoothing
 from preflare.explain.expected_gradients import ExpectedGradients
+from preflare.explain.faithfulness import rank_correlation
 from preflare.explain.target import LOG_ODDS, QUANTITIES
 from preflare.explain.work import Work
 from preflare.figures import distribution, learning_curves
@@ -258,7 +259,7 @@ def _equivalence(said: Said, line: Line, alike: list[Likeness], note: str) -> Pl
         equivalence_figure.draw(
             line.wavelength,
             (gradients[one], wide[0], fitted.scale[0] * maps[one] + fitted.constant[0]),
-            (found.correlation, found.rank_correlation),
+            (found.correlation, rank_correlation(maps, gradients)),
             np.array(windows) * step,
             curve,
             best * step,

@@ -10,18 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from preflare.explain.display import smoothed
-from preflare.explain.faithfulness import rank_correlation
 
 
 @dataclass(frozen=True, eq=False)
 class Equivalence:
-    """Of each spectrum, (n,): scale and constant of ``other`` as ``scale * one + constant`` (least squares), Pearson's
-    and Spearman's correlation. Correlations are 0 where one of the two is constant."""
+    """Of each spectrum, (n,): scale and constant of ``other`` as ``scale * one + constant`` (least squares), and
+    Pearson's correlation, 0 where one of the two is constant."""
 
     scale: np.ndarray
     constant: np.ndarray
     correlation: np.ndarray
-    rank_correlation: np.ndarray
 
 
 def compare(one: np.ndarray, other: np.ndarray) -> Equivalence:
@@ -34,7 +32,7 @@ def compare(one: np.ndarray, other: np.ndarray) -> Equivalence:
     scale = np.divide(ab, aa, out=np.zeros_like(ab), where=aa > 0)
     size = np.sqrt(aa * bb)
     correlation = np.divide(ab, size, out=np.zeros_like(ab), where=size > 0)
-    return Equivalence(scale, means[1] - scale * means[0], correlation, rank_correlation(one, other))
+    return Equivalence(scale, means[1] - scale * means[0], correlation)
 
 
 def fit_smoothing(gradients: np.ndarray, maps: np.ndarray, windows: Sequence[int]) -> tuple[int, np.ndarray]:

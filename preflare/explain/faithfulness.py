@@ -50,14 +50,15 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
     one, other: (n, wavelength); wavelengths that either does not support (NaN) are left out.
     """
-    found = np.zeros(len(one))
-    for row, (a, b) in enumerate(zip(one, other, strict=True)):
-        known = np.isfinite(a) & np.isfinite(b)
-        ranks = np.stack([rankdata(a[known]), rankdata(b[known])])
-        ranks -= ranks.mean(axis=1, keepdims=True)
-        size = np.sqrt((ranks**2).sum(axis=1)).prod()
-        found[row] = (ranks[0] * ranks[1]).sum() / size if size > 0 else 0.0
-    return found
+    known = np.isfinite(one) & np.isfinite(other)
+    centred = []
+    for values in (one, other):
+        ranks = rankdata(np.where(known, values, np.nan), axis=1, nan_policy="omit")
+        middle = (known.sum(axis=1, keepdims=True) + 1) / 2
+        centred.append(np.where(known, ranks - middle, 0.0))
+    size = np.sqrt((centred[0] ** 2).sum(axis=1) * (centred[1] ** 2).sum(axis=1))
+    together = (centred[0] * centred[1]).sum(axis=1)
+    return np.divide(together, size, out=np.zeros(len(one)), where=size > 0)
 
 
 def redrawn(network: nn.Module, seed: int) -> nn.Module:

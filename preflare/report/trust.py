@@ -8,6 +8,7 @@ import numpy as np
 from preflare.explain import assessment, convergence, equivalence, representatives, rows, trial, truth
 from preflare.explain.cube import Cube
 from preflare.explain.display import WINDOW, smoothed, to_the_score
+from preflare.explain.faithfulness import rank_correlation
 from preflare.explain.target import QUANTITIES
 from preflare.figures import completeness as completeness_figure
 from preflare.figures import equivalence as equivalence_figure
@@ -86,7 +87,7 @@ def likeness(
     maps, gradients = (
         np.concatenate([one.rows(what, index) for one, index in some]) for what in (name, "expected_gradients")
     )
-    compared = equivalence.compare(maps, gradients)
+    compared, ranked = equivalence.compare(maps, gradients), rank_correlation(maps, gradients)
     step = (line.stop - line.start) / (line.points - 1)
     windows = list(range(5, min(82, line.points), 4))
     few = slice(None, None, -(-len(maps) // (FITTED * len(cubes))) or 1)
@@ -101,7 +102,7 @@ def likeness(
             smoothed(said["expected_gradients"][None], best)[0],
             fitted.scale[0] * said[name] + fitted.constant[0],
         ),
-        (compared.correlation, compared.rank_correlation),
+        (compared.correlation, ranked),
         np.array(windows) * step,
         curve,
         best * step,
@@ -109,7 +110,7 @@ def likeness(
         (METHODS[name], quantity),
         remark,
     )
-    linear, ranked = np.median(compared.correlation), np.median(compared.rank_correlation)
+    linear, by_rank = np.median(compared.correlation), np.median(ranked)
     verdict = "agree up to a constant and a scale" if linear >= 0.9 else "are not the same up to a constant and a scale"
     near = (
         "Smoothing expected gradients brings them nearest, to"
@@ -119,8 +120,8 @@ def likeness(
     paper = curve[windows.index(WINDOW)] if WINDOW in windows else float("nan")
     caption = (
         f"{METHODS[name]} and expected gradients {verdict} (paper Sect. 7.2): over the wavelengths that both support "
-        f"they correlate by {linear:.2f} (median of {len(maps):,} spectra; by rank {ranked:.2f}), and by more than 0.9 "
-        f"in {(compared.correlation > 0.9).mean():.0%} of the spectra. {near} {curve.max():.2f}, over "
+        f"they correlate by {linear:.2f} (median of {len(maps):,} spectra; by rank {by_rank:.2f}), and by more than "
+        f"0.9 in {(compared.correlation > 0.9).mean():.0%} of the spectra. {near} {curve.max():.2f}, over "
         f"{best * step:.2f} Å ({best} points); the paper's {WINDOW} points give {paper:.2f}. Left: "
         f"{chosen[example].title}."
     )
