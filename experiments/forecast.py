@@ -212,8 +212,8 @@ def watch(by: Ensemble, one: Explained, window: float, limit: float, level: floa
     """What is drawn of the observation."""
     timeline = timelines.timeline(one, AVERAGES[0])
     header = one.shard.header
-    minutes = one.shard.read("time").mean(axis=1) / 60
-    onset = (instant(header.onset) - instant(header.start)).total_seconds() / 60 if header.onset else np.nan
+    zero = (instant(header.onset or header.window_end) - instant(header.start)).total_seconds() / 60
+    minutes, onset = timeline.minutes + zero, zero if header.onset else np.nan
     before = ~(minutes > onset)
     rises = np.full(len(minutes), np.nan)
     rises[before] = forecast.rise(minutes[before], timeline.score[before], window)
@@ -241,14 +241,14 @@ def along(one: Explained) -> np.ndarray:
 
 
 def members(by: Ensemble, one: Explained) -> np.ndarray:
-    """The mean score of every raster by each member that explained it, (member, repeat)."""
+    """The mean score of every raster, of exposures that count, by each member that explained it: (member, repeat)."""
     names = str(one.cube.attributes["members"]).split()
     networks = [
         Differentiated(run.network(str(one.cube.attributes["checkpoint"])))
         for place, run in enumerate(by.runs)
         if by.name(place) in names
     ]
-    scored = np.isfinite(one.scores())
+    scored = np.isfinite(one.scores()) & timelines.counted(one)[:, :, None]
     found = np.full((len(networks), len(scored)), np.nan)
     with h5py.File(one.shard.path, "r", locking="best-effort") as file:
         for repeat in np.flatnonzero(scored.any(axis=(1, 2))):

@@ -57,15 +57,21 @@ def timeline(one: Explained, average: str = "clean") -> Timeline:
         intensity = one.shard.read("intensity")
         middle = [np.median(row[mask]) if mask.any() else np.inf for row, mask in zip(intensity, used, strict=True)]
         used &= intensity >= np.array(middle)[:, None, None]
-    flaring = one.shard.read("phase") == Phase.FLARE
-    begun = flaring & ~flaring.all(axis=1, keepdims=True)
-    used &= ~begun[:, :, None]
+    counts = counted(one)
+    used &= counts[:, :, None]
     spectra = used.sum(axis=(1, 2))
     total = np.where(used, score, 0).sum(axis=(1, 2), dtype=np.float64)
     mean = np.divide(total, spectra, out=np.full(len(total), np.nan), where=spectra > 0)
     header = one.shard.header
-    minutes = np.ma.masked_where(begun, one.minutes()).mean(axis=1).filled(np.nan)
+    minutes = np.ma.masked_where(~counts, one.minutes()).mean(axis=1).filled(np.nan)
     return Timeline(one.name, one.label, header.flare_class, one.cube.shape[1], minutes, mean, spectra, one.region)
+
+
+def counted(one: Explained) -> np.ndarray:
+    """Which exposures count, (repeat, step) bool: of a raster during which the flare began, only those before it."""
+    flaring = one.shard.read("phase") == Phase.FLARE
+    kept: np.ndarray = ~flaring | flaring.all(axis=1, keepdims=True)
+    return kept
 
 
 def on_grid(line: Timeline, minutes: np.ndarray) -> np.ndarray:

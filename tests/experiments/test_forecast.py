@@ -3,15 +3,20 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import h5py
 import numpy as np
 import pytest
+import torch
 from astropy.io import fits
 
+from preflare.data.shard import Shard
+from preflare.explain import ensemble
 from preflare.explain.cube import Cube
-from preflare.report import section
-from preflare.sun.observation import Label
+from preflare.explain.engine import Differentiated
+from preflare.report import explained, section
+from preflare.sun.observation import Label, Phase
 
 Verb = Callable[..., int]
 PF, NEW = "PF_20140310_140000_3860258482", "NA_20140315_140000_3860258480"
@@ -90,6 +95,31 @@ def test_the_scores_are_those_of_the_cube(home: Path, tmp_path: Path, verb: Verb
     rows = list(csv.DictReader((tmp_path / "x" / "scores.csv").read_text().splitlines()))
     assert len(rows) == np.isfinite(score).sum()
     assert len(section.read(tmp_path / "x")["tables"]["Observations of the sweep"]["rows"]) == 6
+
+
+def test_members_and_score_are_of_the_same_exposures(
+    home: Path, load_verb: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Shard.read
+
+    def later(shard: Shard, name: str) -> np.ndarray:
+        """The flare began during the third raster."""
+        values = read(shard, name)
+        if name == "phase" and shard.name == PF:
+            values[2, 1] = Phase.FLARE
+        return values
+
+    monkeypatch.setattr(Shard, "read", later)
+    by = ensemble.read(home / "run")
+    (one,) = explained.open_all(home / "run" / "cubes", home / "shards", [PF])
+    network = Differentiated(by.runs[0].network("best"))
+    answers = torch.sigmoid(network.log_odds(torch.from_numpy(one.shard.read("spectra")[2, 0])))
+    found = load_verb("experiments/forecast").members(by, one)
+    assert found[0, 2] == pytest.approx(float(answers.mean()), rel=1e-6)
+
+    watched = load_verb("experiments/forecast").watch(by, one, 10.0, 1.0, 1.0)
+    assert watched.score[2] == pytest.approx(float(one.scores()[2, 0].mean()))
+    assert watched.minutes[2] == pytest.approx(400 / 60) and watched.minutes[3] == pytest.approx(650 / 60)
 
 
 def test_networks_of_other_epochs_are_not_compared(
