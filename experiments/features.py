@@ -249,7 +249,7 @@ def _quiet(rises: Sequence[Rises], origin: str) -> Claim:
         more, fewer, chance = quiet_rises.together(rises, True, planted=True)
         hits, all_up = sum(one.hits for one in rises if one.pf), sum(one.up for one in rises if one.pf)
         truth = (
-            f"precursors grow more frequent at {more[0]:.0%}, less at {fewer[0]:.0%} of these (p = {chance:.3f}), "
+            f"precursors grow more frequent at {more[0]:.0%}, less at {fewer[0]:.0%} of these (p = {chance:.2g}), "
             f"and at {hits} of the {all_up} where the score rises"
         )
         # Rises are where precursors grow if more of them are than of all flat places. Where neither leaves chance there
@@ -260,7 +260,7 @@ def _quiet(rises: Sequence[Rises], origin: str) -> Claim:
     return Claim(
         "Sect. 8.2",
         claim,
-        f"Of flat places of PF {up[0]:.0%} rise and {down[0]:.0%} fall, p = {p:.3f} that chance gives as many more.",
+        f"Of flat places of PF {up[0]:.0%} rise and {down[0]:.0%} fall, p = {p:.2g} that chance gives as many more.",
         truth,
         verdict,
         "quiet_rises",
@@ -279,7 +279,7 @@ def _if_and_when(says: Sequence[Says], origin: str) -> Claim:
     agree = [spearmanr(put_in, [getattr(one, name)[0] for one in known]) for name in ("area", "tau")]
     found += (
         f" Over features, what precursors change goes with if (rank correlation {agree[0].statistic:.2f}, "
-        f"p = {agree[0].pvalue:.3f}) and with when ({agree[1].statistic:.2f}, p = {agree[1].pvalue:.3f})."
+        f"p = {agree[0].pvalue:.2g}) and with when ({agree[1].statistic:.2f}, p = {agree[1].pvalue:.2g})."
     )
     good = all(one.statistic > 0 and one.pvalue < CHANCE for one in agree)
     return Claim("Sect. 8.4", claim, found, "the same precursors say both", judge(origin, good), "if_and_when")

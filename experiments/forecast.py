@@ -405,12 +405,12 @@ def _claims(rise: Alarms, level: Alarms, others: Sequence[Explained]) -> list[Cl
         raised = np.array([bool(np.isfinite(one.lead)) for one in [*flaring, *quiet]])
         truth = np.array([planted[one.name] for one in [*flaring, *quiet]])
         caught, other, chance = timelines.agreement(raised, truth)
-        found += f" Of those planted to rise {caught} of {int(truth.sum())}, {other} others (Fisher p = {chance:.3f})."
+        found += f" Of those planted to rise {caught} of {int(truth.sum())}, {other} others (Fisher p = {chance:.2g})."
         good, truth_said = chance < timelines.CHANCE, f"precursors grow more frequent in {int(truth.sum())} PF"
         verdict = Verdict.RECOVERS if good else Verdict.DOES_NOT
     else:
         chance = forecast.more_alarms(rise.outcomes)
-        found += f" PF are alarmed more than AR with Fisher p = {chance:.3f}."
+        found += f" PF are alarmed more than AR with Fisher p = {chance:.2g}."
         truth_said = ""
         real = others[0].shard.header.origin == "level2"
         good = chance < timelines.CHANCE

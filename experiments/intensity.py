@@ -90,7 +90,7 @@ def make(them: Sequence[Explained], line: Line, method: str) -> Section:
         paper="Sect. 8.2, Fig. 15",
         lead=f"Mean attribution of {len(pf.score):,} explained spectra of {int(everyone.pf.sum())} PF observations "
         f"against their intensity: {_told(found)} In observations left out two lines explain "
-        f"{found.held_out[1]:.0%} of the variance, one line {found.held_out[0]:.0%} (p = {found.p:.3f} that they miss "
+        f"{found.held_out[1]:.0%} of the variance, one line {found.held_out[0]:.0%} (p = {found.p:.2g} that they miss "
         f"as much). Of the variance of log intensity, a normalised spectrum tells {shape.r2[0]:.0%} "
         f"[{shape.r2[1]:.0%}, {shape.r2[2]:.0%}] in observations left out.",
         origin=origin,

@@ -26,7 +26,7 @@ from preflare.report.alignment import ATTRIBUTION, BEYOND, INTENSITY, PLANTED, A
 from preflare.report.experiment import conclude
 from preflare.report.explained import Explained
 from preflare.report.resampling import interval
-from preflare.report.section import Claim, Item, Plot, Section, Verdict, judge_real, remark
+from preflare.report.section import Claim, Item, Plot, Section, Verdict, judge, judge_real, remark
 from preflare.report.slits import Slit
 from preflare.report.tables import Table
 from preflare.sun.goes import CLASSES
@@ -134,7 +134,7 @@ def _lead(found: Alignment, pf: Sequence[Seen], tolerance: float) -> str:
         f"In {found.aligned} of {found.slits} slits of {counted} PF observations the pixel of the highest mean "
         f"attribution before the flare lies within {tolerance:g} arcsec of the brightest pixel of the flare: that is "
         f"{found.share:.0%} in the mean of observations, where chance gives {found.shifted:.0%} (p = "
-        f"{found.p_shifted:.3f}). Left out are {found.short} slits shorter than {long}, on which chance alone would "
+        f"{found.p_shifted:.2g}). Left out are {found.short} slits shorter than {long}, on which chance alone would "
         "align most."
     )
 
@@ -368,20 +368,17 @@ def _claim(pf: Sequence[Seen], measured: dict[str, dict[float, Alignment]], tole
     good, put_in = beats_chance(found), ""
     if not found.slits:
         said = f"No slit of {found.short} is {alignment.LONG * tolerance:g} arcsec long."
-    verdict = Verdict.REPRODUCED if good else Verdict.NOT_REPRODUCED if found.slits else Verdict.NEEDS_REAL
-    if origin != "level2":
-        planted = measured[PLANTED][tolerance] if PLANTED in measured else None
-        verdict = Verdict.RECOVERS if good else Verdict.DOES_NOT
-        if not found.slits or planted is None or not beats_chance(planted):
-            # Where even what was put in does not lead to the flare, there is nothing to find.
-            verdict = Verdict.NEEDS_REAL
-        if planted is not None and not planted.slits:
-            put_in = "no precursors"
-        elif planted is not None:
-            put_in = (
-                f"precursors lead to the flare in {planted.aligned} of {planted.slits} slits, mean {planted.share:.0%} "
-                f"(chance {planted.shifted:.0%}, p = {planted.p_shifted:.4f})"
-            )
+    planted = measured[PLANTED][tolerance] if PLANTED in measured else None
+    # Where not even what was put in leads to the flare, there is nothing to find.
+    leads = origin == "level2" or (planted is not None and planted.p_shifted < SURE)
+    verdict = judge(origin, good) if found.slits and leads else Verdict.NEEDS_REAL
+    if planted is not None and not planted.slits:
+        put_in = "no precursors"
+    elif planted is not None:
+        put_in = (
+            f"precursors lead to the flare in {planted.aligned} of {planted.slits} slits, mean {planted.share:.0%} "
+            f"(chance {planted.shifted:.0%}, p = {planted.p_shifted:.4f})"
+        )
     return Claim(
         "Sect. 8.2",
         f"In {published.SLITS_ALIGNED} of {published.SLITS} slits the highest attribution before the flare is where "

@@ -106,8 +106,8 @@ def make(them: Sequence[Explained], average: str, window: float, films: Path | N
         f"called rising at most {timelines.CHANCE:.0%} by chance), of {int((~pf).sum())} AR {int(rise[~pf].sum())}. "
         f"{int(strong.sum())} PF are in the higher of two groups of mean scores, "
         f"{'two regimes' if chance[2] < timelines.CHANCE else 'which one group would part into as well'} "
-        f"(p = {chance[2]:.3f}). "
-        f"PF rise more than AR: mean tau higher by {gap:.2f}, p = {p:.3f} by permutation.",
+        f"(p = {chance[2]:.2g}). "
+        f"PF rise more than AR: mean tau higher by {gap:.2f}, p = {p:.2g} by permutation.",
         origin=origin,
         plots=[_heat(ways, trends, rise, strong, unlike, window, note), _slopes(ways, trends, slopes, rise, note)],
         tables={
@@ -348,7 +348,7 @@ def _missed(found: Sequence[tuple[int, Brightenings]], trends: Sequence[Trend], 
     inside = np.array([one.inside for _, one in found])
     value, low, high, p, count = brightenings.correlation(inside, np.array([trends[place].slope for place, _ in found]))
     said = (
-        f"Rank correlation of that share with the slope of the score {value:.2f} [{low:.2f}, {high:.2f}], p = {p:.3f}, "
+        f"Rank correlation of that share with the slope of the score {value:.2f} [{low:.2f}, {high:.2f}], p = {p:.2g}, "
         f"over {count} PF observations."
         if np.isfinite(value)
         else f"Only {count} PF observations have brightenings in slit-jaw films and a slope."
@@ -378,7 +378,7 @@ def _claims(
         put_in, good = "", abs(int(strong.sum()) / pf.sum() - published.STRONG / published.PF_OBSERVATIONS) < 0.1
     else:
         hits, others, by_chance = timelines.agreement(strong[pf], truth[pf])
-        found += f" Of those planted {hits} are found, and {others} others (Fisher p = {by_chance:.3f})."
+        found += f" Of those planted {hits} are found, and {others} others (Fisher p = {by_chance:.2g})."
         put_in, good = f"{int(truth[pf].sum())} of {int(pf.sum())}", by_chance < timelines.CHANCE
     normal, uniform, by_one = chance
     # A simulation that does not say what it put in leaves nothing to recover.
@@ -388,7 +388,7 @@ def _claims(
             "Sect. 8.4, Fig. 17",
             "PF observations are of two regimes, strong and weak.",
             f"{between:.0%} of the variance of mean scores lies between the two groups that differ most; of one group, "
-            f"normal or uniform, {normal:.0%} or {uniform:.0%} would (p = {by_one:.3f}).",
+            f"normal or uniform, {normal:.0%} or {uniform:.0%} would (p = {by_one:.2g}).",
             "" if truth is None else "two regimes: precursors that grow more frequent, or stay rare",
             verdict(origin, by_one < timelines.CHANCE),
         ),
@@ -403,7 +403,7 @@ def _claims(
         Claim(
             "Sect. 8.5",
             "Scores of PF rise on the way to the flare, those of AR do not.",
-            f"Mean tau of PF higher by {gap:.2f}, p = {p:.3f} by permutation of labels.",
+            f"Mean tau of PF higher by {gap:.2f}, p = {p:.2g} by permutation of labels.",
             "" if truth is None else "precursors grow more frequent in PF alone",
             verdict(origin, p < timelines.CHANCE),
             "rises",
