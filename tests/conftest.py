@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_core() -> Iterator[None]:
-    """A swarm takes all cores; with networks this small, and tests side by side, its threads only wait for each other."""
+    """A swarm takes all cores; with networks this small, and tests side by side, threads only wait for each other."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("preflare.model.training.os", SimpleNamespace(cpu_count=lambda: 1))
         yield

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
+from matplotlib.image import imread
 from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
 
 from preflare import run
@@ -97,6 +98,7 @@ def test_the_record_says_what_ran(toy_run: Path) -> None:
     assert record["parameters"] == 363
     assert {"torch", "numpy", "preflare"} <= set(record["versions"])
     assert record["attempts"][-1]["dead_at_epoch"] is None and not record["dead"]
+    assert imread(toy_run / "learning_curve.png").std() > 0, "there is something on it"
 
 
 def test_checkpoints_are_the_epochs_they_say(make_config, tmp_path: Path) -> None:
