@@ -1,6 +1,7 @@
 """What every test may use: running a verb in process, real files, and a folder of tiny simulated shards."""
 
 import copy
+import gc
 import importlib.util
 import logging
 import os
@@ -43,6 +44,11 @@ LONGEST = ("test_null.py", "test_commands.py")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    # What is imported by now stays; without this, every full collection looks through all of it.
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
