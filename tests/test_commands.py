@@ -29,8 +29,8 @@ def commands() -> list[list[str]]:
 
 
 def tiny(words: list[str], rasters: Path, archive: str) -> list[str]:
-    """The same command on less: fewer observations and spectra, one epoch, two jobs, two observations explained, rasters
-    and an archive made for the test."""
+    """The same command on less: fewer observations and spectra, one epoch, two jobs, two observations explained,
+    rasters and an archive made for the test."""
     verb, *arguments = words
     folder = rasters / ("own" if "window.label=PF" in arguments else "paper")
     arguments = [word.replace("range(50)", "range(2)").replace("DIR", str(folder)) for word in arguments]
