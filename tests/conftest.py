@@ -1,18 +1,25 @@
 """What every test may use: running a verb in process, real files, and a folder of tiny simulated shards."""
 
+import copy
+import gc
 import importlib.util
 import logging
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from preflare.command import CONF
@@ -37,6 +44,25 @@ LONGEST = ("test_null.py", "test_commands.py")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    # What is imported by now stays; without this, every full collection looks through all of it.
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_core() -> Iterator[None]:
+    """A swarm takes all cores; with networks this small, and tests side by side, threads only wait for each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("preflare.model.training.os", SimpleNamespace(cpu_count=lambda: 1))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def one_thread(one_core: None) -> None:
+    """Training that was given more threads leaves them to torch."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -126,10 +152,21 @@ def make_config(toy_shards: Path, load_verb: Callable[[str], ModuleType]) -> Mak
 
     def make(*overrides: str) -> DictConfig:
         small = (f"data.root={toy_shards}", "partition.test_observations=1", "trainer.max_epochs=3")
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return compose("train", [*small, *overrides])
+        parsed = OverridesParser.create().parse_overrides([*small, *overrides])
+        chosen = tuple(one.input_line for one in parsed if (CONF / one.key_or_group).is_dir())
+        config = copy.deepcopy(_composed(chosen))
+        # Hydra, too, sets values after it has chosen files, in this way.
+        ConfigLoaderImpl._apply_overrides_to_config([one for one in parsed if one.input_line not in chosen], config)
+        return config
 
     return make
+
+
+@lru_cache
+def _composed(choices: tuple[str, ...]) -> DictConfig:
+    """The config of train with these files; composing it takes longer than many a test."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", list(choices))
 
 
 @pytest.fixture
@@ -245,7 +282,10 @@ def _run_verb(name: str, *arguments: str) -> int:
     before = sys.argv
     sys.argv = [str(ROOT / f"{name}.py"), *arguments]
     try:
-        module.main()
+        # Hydra composes all of the config an extra time to learn whether it sets hydra.mode; none of ours does.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
+            module.main()
     except SystemExit as exit:
         return int(exit.code or 0)
     finally:

@@ -1,10 +1,12 @@
 """Training as plain as it goes, against which every other way is held."""
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hydra.utils import instantiate
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from torch import nn
 from torch.nn import functional
@@ -12,6 +14,12 @@ from torch.nn import functional
 from preflare.data.datamodule import FlareDataModule
 
 PlainLoop = Callable[..., Iterator[nn.Module]]
+
+
+@pytest.fixture(autouse=True)
+def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learning curves take as long as the training that they show; the toy run has a real one."""
+    monkeypatch.setattr("preflare.model.member.learning_curve", SimpleNamespace(draw=lambda *given: Figure()))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import csv
 import itertools
 import json
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
+from matplotlib.image import imread
 from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
 
 from preflare import run
@@ -98,6 +98,7 @@ def test_the_record_says_what_ran(toy_run: Path) -> None:
     assert record["parameters"] == 363
     assert {"torch", "numpy", "preflare"} <= set(record["versions"])
     assert record["attempts"][-1]["dead_at_epoch"] is None and not record["dead"]
+    assert imread(toy_run / "learning_curve.png").std() > 0, "there is something on it"
 
 
 def test_checkpoints_are_the_epochs_they_say(make_config, tmp_path: Path) -> None:
@@ -337,16 +338,17 @@ def test_a_swarm_is_as_large_as_memory_allows(
     taken = []
     fit = training._fit_together
     monkeypatch.setattr(training, "_fit_together", lambda group, failed: (taken.append(len(group)), fit(group, failed)))
+    monkeypatch.setattr(training, "os", SimpleNamespace(cpu_count=lambda: 3))
     if memory is None:
         network = instantiate(make_config().model)
         # Of each class 4 observations of 80 spectra; 2 are flagged, and PF have 20 more in the flare.
-        asked = needs(network, CrossEntropy(0), 240, 64, 2 * 4 * 58, 2 * 4 * 58, 4, os.cpu_count())
+        asked = needs(network, CrossEntropy(0), 240, 64, 2 * 4 * 58, 2 * 4 * 58, 4, 3)
         memory = (asked.once + 3.9 * asked.each) / 2**30
-    jobs = [
-        Job(make_config(f"swarm.memory={memory}", *choice), tmp_path / str(k), ()) for k, choice in enumerate(CHOICES)
-    ]
-    training.train(jobs)
+    rules = ["trainer.max_epochs=1", f"swarm.memory={memory}"]
+    jobs = [Job(make_config(*rules, *choice), tmp_path / str(k), ()) for k, choice in enumerate(CHOICES)]
+    records = training.train(jobs)
     assert taken[: len(sizes)] == sizes
+    assert [record["threads"] for record in records] == [3] * 4, "all cores"
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["swarm", "lightning"])

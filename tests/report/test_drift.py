@@ -156,7 +156,11 @@ def test_an_interval_is_above_zero_where_p_is_small() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["memory 0", "memory 0.5", "memory 0.8", "memory 0.95", "smooth 120", "smooth 480", "smooth 1200"]
+    "kind",
+    [
+        *("memory 0", "memory 0.8", "memory 0.95", "smooth 480", "smooth 1200"),
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("memory 0.5", "smooth 120")),
+    ],
 )
 def test_what_drifts_is_no_rise(kind: str) -> None:
     p = p_values(16, kind)

@@ -69,8 +69,10 @@ def test_what_is_missing_is_left_out_and_too_few_have_none() -> None:
     assert np.isnan(trend(time, np.ones(8)).tau)
 
 
-@pytest.mark.parametrize("count", [6, 11, 24, 48])
-@pytest.mark.parametrize("memory", [0.0, 0.4, 0.7, 0.8, 0.9, 0.95])
+@pytest.mark.parametrize("count", [6, pytest.param(11, marks=pytest.mark.slow), 24, 48])
+@pytest.mark.parametrize(
+    "memory", [0.0, *(pytest.param(one, marks=pytest.mark.slow) for one in (0.4, 0.7, 0.9)), 0.8, 0.95]
+)
 def test_noise_with_memory_is_no_trend(memory: float, count: int) -> None:
     found = [trend(np.arange(count), noise(memory, count, seed)) for seed in range(400)]
     # Two standard errors above the nominal share.

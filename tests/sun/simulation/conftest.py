@@ -1,11 +1,13 @@
 """The simulated Sun as the config files build it."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from omegaconf import DictConfig
 
 from preflare.sun.line import Line
 from preflare.sun.simulation.profiles import Atom
@@ -17,10 +19,15 @@ GROUPS = ("+source=simulation", "+line=mg_ii", "+window=paper", "++observations=
 Simulate = Callable[..., Simulation]
 
 
-def build(*overrides: str, simulation: str = "tiny") -> Simulation:
+@lru_cache
+def composed(*overrides: str) -> DictConfig:
+    """Kept, since composing takes longer than many a test."""
     with initialize_config_dir(CONF, version_base="1.3"):
-        config = compose(overrides=[f"+simulation={simulation}", *GROUPS, *overrides])
-    return instantiate(config.source)
+        return compose(overrides=[*overrides])
+
+
+def build(*overrides: str, simulation: str = "tiny") -> Simulation:
+    return instantiate(composed(f"+simulation={simulation}", *GROUPS, *overrides).source)
 
 
 @pytest.fixture(scope="session")
