@@ -32,13 +32,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from preflare import run  # noqa: E402
-from preflare.explain.engine import Differentiated, Engine, cores, one_thread_each  # noqa: E402
+from preflare.explain.engine import Differentiated, Engine  # noqa: E402
 from preflare.explain.ensemble import Ensemble  # noqa: E402
 from preflare.explain.expected_gradients import ExpectedGradients, Paths  # noqa: E402
 from preflare.explain.explanation import Explanation  # noqa: E402
 from preflare.explain.target import log_odds  # noqa: E402
 from preflare.figures import style  # noqa: E402
 from preflare.run import Run  # noqa: E402
+from preflare.threads import cores, torch_threads  # noqa: E402
 
 SETTINGS = OmegaConf.create(
     {"run": "runs/demo", "data": {"root": None}, "samples": 200, "members": 9, "seconds": 1.0, "rounds": 5, "job": True}
@@ -134,7 +135,7 @@ def rates(network: nn.Module, training: Tensor, labels: np.ndarray, spectra: Ten
     differentiated = Differentiated(network).along(paths.baselines, paths.positions)
 
     def generic() -> int:
-        with one_thread_each():
+        with torch_threads(1):
             differentiated(spectra[:64])
         return 64 * samples
 

@@ -32,7 +32,7 @@ from preflare.data.shard import Shard, open_all
 from preflare.errors import ConfigError
 from preflare.explain import ensemble, twins
 from preflare.explain.activation_maps import MAPS, explained_layer, receptive_field
-from preflare.explain.engine import Engine, cores
+from preflare.explain.engine import Engine
 from preflare.explain.expected_gradients import ExpectedGradients, Paths
 from preflare.explain.localisation import MEASURES, Target, against_members
 from preflare.explain.target import LOG_ODDS, log_odds
@@ -45,6 +45,7 @@ from preflare.report.experiment import conclude
 from preflare.report.section import Plot, Section
 from preflare.run import Run
 from preflare.sun.line import Line
+from preflare.threads import cores, torch_threads
 
 SIZES = (1, 2, 3, 5, 10, 20, 50, 100)
 TRAINING = (
@@ -172,6 +173,8 @@ def check(config: DictConfig) -> dict[str, Any]:
     return {str(name): instantiate(artifact) for name, artifact in config.artifacts.items()}
 
 
+# Much of it is many small products: shared out, each would only wait.
+@torch_threads(1)
 def _study(
     config: DictConfig, line: Line, method: ExpectedGradients, home: Path, remark: str
 ) -> tuple[Study, list[Plot], tuple[float, float]]:
@@ -182,8 +185,6 @@ def _study(
     twins.check_together(data.partition.sides)
     members = _train(config, home, "members", config.members, config.swa)
     annealed = _train(config, home, "annealed", config.annealed, config.annealing)
-    # What follows is many small products: shared out, each would only wait.
-    torch.set_num_threads(1)
     training_side = data.datasets["train"]
     paths = method.paths(
         training_side.spectra,

@@ -26,7 +26,7 @@ from preflare.command import Drawn, Job, verb
 from preflare.data.datamodule import FlareDataModule
 from preflare.errors import ConfigError, ShardError
 from preflare.explain.display import ORDER
-from preflare.explain.engine import Engine, cores
+from preflare.explain.engine import Engine
 from preflare.explain.expected_gradients import Paths
 from preflare.explain.faithfulness import area, deletion_and_insertion, share_inside
 from preflare.figures import trade_off
@@ -35,6 +35,7 @@ from preflare.report.experiment import conclude
 from preflare.report.section import Claim, Plot, Section, judge_real
 from preflare.report.tables import Table
 from preflare.sun.observation import Label
+from preflare.threads import cores
 
 TRAINING = ("name", "seed", "threads", "line", "data", "partition", "model", "loss", "optimizer", "trainer")
 TRAINING += ("callbacks", "early_stopping", "logger", "swarm")

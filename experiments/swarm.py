@@ -20,7 +20,7 @@ from preflare.errors import RunError
 from preflare.explain import ensemble, representatives
 from preflare.explain.activation_maps import MAPS
 from preflare.explain.display import smoothed, to_the_score
-from preflare.explain.engine import Engine, cores, one_thread_each
+from preflare.explain.engine import Engine
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.equivalence import compare, fit_smoothing
 from preflare.explain.expected_gradients import ExpectedGradients
@@ -40,6 +40,7 @@ from preflare.report.splits import Splits
 from preflare.report.swarm import Likeness, Skill
 from preflare.report.tables import Table
 from preflare.sun.line import Line
+from preflare.threads import cores, torch_threads
 
 # Of the test side, for the random draw of spectra.
 STREAM = 7
@@ -101,7 +102,7 @@ def main(config: DictConfig) -> None:
     conclude(config, inputs, lambda: make(by, skill, splits, ask(by, root, method, count), few))
 
 
-@one_thread_each()
+@torch_threads(1)
 def ask(by: Ensemble, root: Path, method: ExpectedGradients, count: int) -> Said:
     """Let every member explain ``count`` spectra of each side, drawn at random."""
     work = Work(by, root, "best", "all", len(by.runs), tuple(MAPS), method, 0, cores(), LOG_ODDS)

@@ -10,16 +10,13 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import pytest
-import torch
 from hydra import compose, initialize_config_dir
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from preflare.command import CONF
@@ -28,6 +25,7 @@ from preflare.data.shard import Shard
 from preflare.explain import cube
 from preflare.explain.cube import Cube
 from preflare.sun.observation import Block, Header, Label, Observation
+from preflare.threads import torch_threads
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "data" / "iris"
@@ -54,15 +52,9 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def one_core() -> Iterator[None]:
     """A swarm takes all cores; with networks this small, and tests side by side, threads only wait for each other."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("preflare.model.training.os", SimpleNamespace(cpu_count=lambda: 1))
+    with pytest.MonkeyPatch.context() as patch, torch_threads(1):
+        patch.setattr("preflare.model.training.cores", lambda: 1)
         yield
-
-
-@pytest.fixture(autouse=True)
-def one_thread(one_core: None) -> None:
-    """Training that was given more threads leaves them to torch."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -151,22 +143,17 @@ def make_config(toy_shards: Path, load_verb: Callable[[str], ModuleType]) -> Mak
     load_verb("train")
 
     def make(*overrides: str) -> DictConfig:
-        small = (f"data.root={toy_shards}", "partition.test_observations=1", "trainer.max_epochs=3")
-        parsed = OverridesParser.create().parse_overrides([*small, *overrides])
-        chosen = tuple(one.input_line for one in parsed if (CONF / one.key_or_group).is_dir())
-        config = copy.deepcopy(_composed(chosen))
-        # Hydra, too, sets values after it has chosen files, in this way.
-        ConfigLoaderImpl._apply_overrides_to_config([one for one in parsed if one.input_line not in chosen], config)
-        return config
+        return copy.deepcopy(_composed(f"data.root={toy_shards}", *overrides))
 
     return make
 
 
 @lru_cache
-def _composed(choices: tuple[str, ...]) -> DictConfig:
-    """The config of train with these files; composing it takes longer than many a test."""
+def _composed(*overrides: str) -> DictConfig:
+    """Composing a config takes longer than many a test."""
+    small = ("partition.test_observations=1", "trainer.max_epochs=3")
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", list(choices))
+        return compose("train", [*small, *overrides])
 
 
 @pytest.fixture

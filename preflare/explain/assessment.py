@@ -10,10 +10,10 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 
 from preflare.explain.committee import Committee
-from preflare.explain.engine import one_thread_each
 from preflare.explain.faithfulness import deletion_and_insertion, rank_correlation, redrawn
 from preflare.explain.target import QUANTITIES
 from preflare.explain.truth import Truth, against
+from preflare.threads import torch_threads
 
 # Steps of a deletion, spectra that fill in, and networks with redrawn weights.
 STEPS, FILL, REDRAWN = 20, 20, 5
@@ -61,7 +61,7 @@ class Row:
         return not self.labels > KEPT
 
 
-@one_thread_each()
+@torch_threads(1)
 def assess(
     methods: Mapping[str, Method],
     committee: Committee,

@@ -6,10 +6,8 @@ so that its answer depends neither on who else is in the call nor on how the wor
 """
 
 import copy
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 
 from preflare.explain.chain import lower
 from preflare.explain.target import LOG_ODDS, explained, log_odds
+from preflare.threads import torch_threads
 
 # Spectra of one member that a worker takes at a time.
 TASK = 256
@@ -136,7 +135,7 @@ class Engine:
             odds[number, rows] = self.members[number].log_odds(spectra[rows])
             answer[number, rows] = self.members[number].explained(spectra[rows])
 
-        with one_thread_each():
+        with torch_threads(1):
             if min(self.workers, len(tasks)) == 1:
                 for task in tasks:
                     work(task)
@@ -147,19 +146,3 @@ class Engine:
                         pass
         expected = answer.double() - self.reference[:, None]
         return Attributions(found, odds, (found.sum(dim=2, dtype=torch.float64) - expected).to(found.dtype))
-
-
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """PyTorch's own threads off inside the block: workers that each hold a core are faster than shared products."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

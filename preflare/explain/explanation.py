@@ -23,7 +23,6 @@ from preflare.errors import ConfigError, ShardError
 from preflare.explain import activation_maps, cube, ensemble, target, trial
 from preflare.explain.committee import Committee
 from preflare.explain.cube import Attribute, Cube
-from preflare.explain.engine import cores, one_thread_each
 from preflare.explain.ensemble import Ensemble
 from preflare.explain.expected_gradients import ExpectedGradients
 from preflare.explain.parts import Arrays, Parts
@@ -32,6 +31,7 @@ from preflare.model.trained_on import check_kind, check_line
 from preflare.run import Run
 from preflare.sun.observation import Phase, check_identities
 from preflare.sun.quality import is_clean
+from preflare.threads import cores, torch_threads
 
 # Spectra read at a time, which is also what is done between two savings of the work.
 READ = 16384
@@ -95,7 +95,7 @@ class Explanation:
         if self.sample is not None and self.sample < 1:
             raise ConfigError(f"sample is {self.sample}, expected 1 or more, or null for every spectrum.")
 
-    @one_thread_each()
+    @torch_threads(1)
     def __call__(
         self, by: Ensemble, root: Path | None, where: Path | None, observations: Sequence[object] | None
     ) -> list[Cube]:

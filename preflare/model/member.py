@@ -45,7 +45,8 @@ class Member:
 
     data: the module that serves its partition. first_epoch: where training begins, above 0 if an interrupted run
     goes on. dead_at: the epoch in which the present network died, else None; stopped_at: the one after which
-    early_stopping ended training, else None. seconds: that it took, to which whoever trains it adds its share.
+    early_stopping ended training, else None. seconds: that it took, to which whoever trains it adds its share;
+    threads: that it was trained with, which they note.
     """
 
     def __init__(self, job: Job, digests: Mapping[str, str]) -> None:
@@ -64,6 +65,7 @@ class Member:
         self._resume: dict[str, Any] | None = None
         self._kept: dict[str, Any] = {}
         self._started, self.seconds = run.now(), 0.0
+        self.threads: int | None = None
 
     def _check(self) -> None:
         """Build what the config describes, so that a mistake in it ends this job and no other of its swarm.
@@ -293,7 +295,7 @@ class Member:
             "dead": self.attempts[-1]["dead_at_epoch"] is not None,
             "averaged": self.averaged,
             "parameters": sum(self._weights.values()),
-            "threads": torch.get_num_threads(),
+            "threads": self.threads,
             "versions": run.versions(),
             "config": OmegaConf.to_container(self.config, resolve=True),
         }

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from preflare import run
@@ -19,6 +18,7 @@ from preflare.model.trained_on import check_kind, check_line
 from preflare.run import Run
 from preflare.sun.observation import Label
 from preflare.sun.quality import Quality
+from preflare.threads import torch_threads
 
 # The run that ships, made by train.py experiment=quiet_sun on python ingest.py source=quiet_sun.
 SHIPPED = Path(__file__).with_name("quiet_sun_run")
@@ -84,8 +84,8 @@ class QuietMask:
         if shard.quiet_sun.get("weights") == self.digest:
             error = shard.read("reconstruction_error")
         else:
-            torch.set_num_threads(1)  # the last digits of an error would depend on their number
-            error = of_shard(self.network, shard)
+            with torch_threads(1):  # the last digits of an error would depend on their number
+                error = of_shard(self.network, shard)
         remask(shard, flag(shard.read("quality"), error, self.threshold), error, wanted)
         return True
 

@@ -30,6 +30,7 @@ from preflare.model.quiet_sun import IN_USE, QuietSunModel, dead_dimensions, dim
 from preflare.model.settings import check_logger, check_optimizer, check_trainer
 from preflare.model.training import quiet_lightning
 from preflare.run import RunFolder
+from preflare.threads import torch_threads
 
 # The cuts of the paper's authors: the lowest of the three numbers in their code, and the errors at which its labels
 # "medium" and "strong" begin. They drop what is not strong.
@@ -54,7 +55,8 @@ def train(jobs: Sequence[Job]) -> list[dict[str, Any] | Exception]:
     outcomes: list[dict[str, Any] | Exception] = []
     for job in jobs:
         try:
-            outcomes.append(_train(job))
+            with torch_threads(job.config.threads or 1):
+                outcomes.append(_train(job))
         except Exception as error:
             RunFolder(job.folder).fail(error, job.config, job.overrides)
             outcomes.append(error)
@@ -87,7 +89,6 @@ def _train(job: Job) -> dict[str, Any]:
         )
     data.setup()
     folder.begin(config)
-    torch.set_num_threads(config.threads or 1)
     torch.manual_seed(config.seed)
     model = QuietSunModel(instantiate(config.model), instantiate(config.loss), instantiate(config.optimizer))
     logger: Logger | None = instantiate(config.logger) if config.logger else None

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 import warnings
 from collections import defaultdict
@@ -32,6 +31,7 @@ from preflare.model.swarm.memory import most_members, needs
 from preflare.model.swarm.module import SwarmClassifier
 from preflare.model.swarm.workers import Workers
 from preflare.run import RunFolder, flatten, has_effect
+from preflare.threads import cores, torch_threads
 
 # What members of one swarm may differ in. Another architecture, batch size or number of epochs is another swarm.
 WITHIN_A_SWARM = frozenset(
@@ -188,7 +188,7 @@ def _most_members(group: Sequence[Member]) -> int:
     spectra = 2 * min(clean.values())  # both classes have as many on every side
     number = 8 if str(config.trainer.precision).startswith("64") else 4
     network = instantiate(config.model)
-    threads = None if config.trainer.accelerator != "cpu" else config.threads or os.cpu_count() or 1
+    threads = None if config.trainer.accelerator != "cpu" else config.threads or cores()
     loss = instantiate(config.loss)
     taken = needs(network, loss, data.line.points, data.batch_size, spectra, spectra, number, threads)
     size = most_members(config.swarm.memory, taken)
@@ -203,15 +203,15 @@ def _fit_together(members: Sequence[Member], failed: dict[int, Exception]) -> No
     alone = sorted(key for key, value in config.trainer.items() if key not in FOR_ALL and value is not None)
     if alone:
         raise CannotSwarm(f"trainer.{alone[0]} is meant for one network.")
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
     first_epoch = members[0].first_epoch
     watcher = members[0].watcher
     pause = watcher.every if watcher is not None and watcher.unit == "batches" else None
-    data = SwarmData([member.data for member in members], first_epoch, pause)
-    data.setup()
-    if first_epoch < config.trainer.max_epochs:
-        _fit_swarm(members, data, failed)
-    _average(members, data, failed)
+    with _threads(members, config.threads or cores()):
+        data = SwarmData([member.data for member in members], first_epoch, pause)
+        data.setup()
+        if first_epoch < config.trainer.max_epochs:
+            _fit_swarm(members, data, failed)
+        _average(members, data, failed)
 
 
 def _fit_swarm(members: Sequence[Member], data: SwarmData, failed: dict[int, Exception]) -> None:
@@ -259,26 +259,35 @@ def _average(members: Sequence[Member], data: SwarmData, failed: dict[int, Excep
 def _fit_alone(member: Member) -> None:
     """Train one member the ordinary Lightning way, from the beginning."""
     config = member.config
-    torch.set_num_threads(config.threads or 1)
-    member.data.setup()
-    if member.first_epoch < config.trainer.max_epochs:
-        if member.resumed is not None:
-            member.begin_anew()
-        classifier = member.classifier()
-        with quiet_lightning():
-            trainer: pl.Trainer = instantiate(
-                config.trainer,
-                callbacks=[
-                    MemberRecord(member),
-                    AveragingRate([member]),
-                    Watch([member], lambda place: served(member.data)),
-                    SwarmBar([member]),
-                ],
-                logger=False,
-                enable_checkpointing=False,
-            )
-            trainer.fit(classifier, datamodule=member.data)
-    member.average(served(member.data))
+    with _threads([member], config.threads or 1):
+        member.data.setup()
+        if member.first_epoch < config.trainer.max_epochs:
+            if member.resumed is not None:
+                member.begin_anew()
+            classifier = member.classifier()
+            with quiet_lightning():
+                trainer: pl.Trainer = instantiate(
+                    config.trainer,
+                    callbacks=[
+                        MemberRecord(member),
+                        AveragingRate([member]),
+                        Watch([member], lambda place: served(member.data)),
+                        SwarmBar([member]),
+                    ],
+                    logger=False,
+                    enable_checkpointing=False,
+                )
+                trainer.fit(classifier, datamodule=member.data)
+        member.average(served(member.data))
+
+
+@contextmanager
+def _threads(members: Sequence[Member], count: int) -> Iterator[None]:
+    """So many threads for the members, noted in them."""
+    for member in members:
+        member.threads = count
+    with torch_threads(count):
+        yield
 
 
 @contextmanager

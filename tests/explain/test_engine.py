@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from preflare.explain import engine
 from preflare.explain.chain import Chain
-from preflare.explain.engine import Differentiated, Engine, cores, member, one_thread_each
+from preflare.explain.engine import Differentiated, Engine, member
 from preflare.explain.target import QUANTITIES, explained, log_odds
 
 POINTS, SAMPLES = 240, 30
@@ -203,11 +203,3 @@ def test_shapley_values_agree_where_they_must() -> None:
         expected = shapley(one, x, baselines)
         per_band = found.view(10, -1).sum(dim=1)
         assert (per_band - expected).abs().max() < tolerance * expected.abs().max()
-
-
-def test_threads_are_given_back() -> None:
-    before = torch.get_num_threads()
-    with one_thread_each():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before
-    assert cores() >= 1

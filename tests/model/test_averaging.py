@@ -251,5 +251,4 @@ def test_threads_do_not_decide(make_config, tmp_path: Path) -> None:
         rules = ["callbacks=annealing", "callbacks.steps=5", f"threads={threads}"]
         jobs = [Job(make_config(*rules, f"seed={k}"), tmp_path / f"{threads}{k}", ()) for k in (1, 2, 3)]
         found.append([record["averaged"] for record in training.train(jobs)])
-    torch.set_num_threads(1)
     assert found[0] == found[1]

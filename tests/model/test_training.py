@@ -338,7 +338,7 @@ def test_a_swarm_is_as_large_as_memory_allows(
     taken = []
     fit = training._fit_together
     monkeypatch.setattr(training, "_fit_together", lambda group, failed: (taken.append(len(group)), fit(group, failed)))
-    monkeypatch.setattr(training, "os", SimpleNamespace(cpu_count=lambda: 3))
+    monkeypatch.setattr(training, "cores", lambda: 3)
     if memory is None:
         network = instantiate(make_config().model)
         # Of each class 4 observations of 80 spectra; 2 are flagged, and PF have 20 more in the flare.
