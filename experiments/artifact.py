@@ -183,6 +183,12 @@ def _study(
     data: FlareDataModule = instantiate(_job(config, home, "members", config.seed, config.swa).config.data)
     data.setup()
     twins.check_together(data.partition.sides)
+    last = -(-len(data.datasets["train"]) // data.batch_size) * config.trainer.max_epochs
+    if min(config.batches) > last:
+        raise ConfigError(
+            f"batches is {list(config.batches)}, but training ends after {last}: nothing of it would be seen. Give "
+            "lower ones."
+        )
     members = _train(config, home, "members", config.members, config.swa)
     annealed = _train(config, home, "annealed", config.annealed, config.annealing)
     training_side = data.datasets["train"]

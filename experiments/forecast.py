@@ -155,11 +155,10 @@ def make(
         for watched in (by_rise, by_score)
     )
     limit = forecast.known(others)
-    distance = one.cube.of_clean("distance")
     scored = np.isfinite(one.scores())
     if not scored.any():
         raise ShardError(f"{one.shard.path} has no clean spectrum with a score, so there is nothing to watch.")
-    outside = float((distance[scored] > limit).mean())
+    outside = forecast.outside(one, limit)
     watched = watch(by, one, window, rise.threshold, level.threshold)
     header, trained = one.shard.header, by.runs[0].record["trained_on"]
     foreign = header.origin != trained["origin"]
@@ -177,13 +176,21 @@ def make(
     warnings = [
         "A score means nothing beside those of other observations (paper Sect. 9): only its rise within one may. The "
         "threshold on the score is there to show what it is worth.",
-        f"Alarms were judged on {len(others)} observations: lead times and rates are known no better than that.",
+        f"Alarms were judged on {sum(each.judged for each in rise.outcomes)} of {len(others)} observations: lead times "
+        "and rates are known no better than that.",
     ]
     if foreign:
         warnings.insert(
             0,
             f"The networks were trained on {ORIGINS[trained['origin']]}, this is {ORIGINS[header.origin]}: "
             "what follows shows how they react to it and says nothing about the Sun.",
+        )
+    mine, *theirs = (int(each.cube.attributes["member_count"]) for each in (one, *others))
+    if not min(theirs) <= mine <= max(theirs):
+        warnings.append(
+            f"Scores of this observation are means over {mine} members, those that alarms were judged on over "
+            f"{np.median(theirs):g}: means of more members vary less, so that thresholds and rates are not quite its "
+            "own."
         )
     if one.cube.attributes["seen"]:
         warnings.insert(0, "Some of these members trained on this observation: its scores are too good.")
@@ -193,9 +200,8 @@ def make(
         name="forecast",
         title=f"Under watch: {one.name}",
         paper="Sect. 9",
-        lead=f"Trained on {ORIGINS[trained['origin']]} ({trained['instrument']}). Of {scored.sum():,} clean spectra of "
-        f"this observation {outside:.0%} lie farther from the training spectra than {KNOWN:.0%} of the sweep's "
-        f"held-out ones do{': most of it is unlike what the networks know' if outside > 0.5 else ''}. {_said(watched)}",
+        lead=f"Trained on {ORIGINS[trained['origin']]} ({trained['instrument']}). {_farther(one, outside)} "
+        f"{_said(watched, window)}",
         origin=header.origin,
         plots=[_plot(watched, one, window, rise, level, rate, line), *_places(one, films)],
         tables={
@@ -275,8 +281,25 @@ def _mean_over(values: np.ndarray, axis: int) -> np.ndarray:
     return mean
 
 
-def _said(watched: Watch) -> str:
+def _farther(one: Explained, outside: float) -> str:
+    """How much of the observation is unlike what the networks know."""
+    count = int((np.isfinite(one.scores()) & one.window()[:, :, None]).sum())
+    if np.isnan(outside):
+        return f"Of its {count} clean spectra in the window nobody knows how like the training spectra they are."
+    return (
+        f"Of {count:,} clean spectra in its window {outside:.0%} lie farther from the training spectra than "
+        f"{KNOWN:.0%} of the sweep's held-out ones do"
+        f"{': most of it is unlike what the networks know' if outside > 0.5 else ''}."
+    )
+
+
+def _said(watched: Watch, window: float) -> str:
     alarm = watched.alarms[0]
+    if not np.isfinite(watched.rise).any():
+        return (
+            f"Its rise cannot be judged: a rise over {window:g} minutes takes {forecast.FEWEST} rasters or more over "
+            "half that time."
+        )
     if np.isnan(alarm):
         return "Its rise raises no alarm."
     lead = f", {watched.onset - alarm:.1f} minutes before its flare" if np.isfinite(watched.onset) else ""
@@ -286,14 +309,18 @@ def _said(watched: Watch) -> str:
 def _plot(watched: Watch, one: Explained, window: float, rise: Alarms, level: Alarms, rate: float, line: Line) -> Plot:
     note = remark(one.shard.header.origin)
     passed = "passes" if np.isfinite(watched.alarms[1]) else "does not pass"
+    if not np.isfinite(watched.rise).any():
+        passed = "is held to only where rises can be judged"
+    count = int(one.cube.attributes["member_count"])
+    spread = f", and where 90% of {count} members are" if count > 1 else ", by one member"
     return Plot(
         "watch",
         f"The score of {one.name} on its way",
-        f"{line.title}: mean over rasters, and where 90% of {one.cube.attributes['member_count']} members are. "
-        f"{_said(watched)} The rise is the Theil-Sen slope of the last {window:g} minutes, times these; nothing later "
-        f"is used. Thresholds give at most {rate:g} false alarms an hour on the sweep's AR: {rise.threshold:.3f} for "
-        f"the rise, {level.threshold:.3f} for the score, which it {passed}. Below, along the slit; attributions are "
-        "those of explained spectra. Only clean spectra are counted.",
+        f"{line.title}: mean over rasters{spread}. {_said(watched, window)} The rise is the Theil-Sen slope of the "
+        f"last {window:g} minutes, times these; nothing later is used. Thresholds give at most {rate:g} false alarms "
+        f"an hour on the sweep's AR: {rise.threshold:.3f} for the rise, {level.threshold:.3f} for the score, which it "
+        f"{passed}. Below, along the slit; attributions are those of explained spectra. Only clean spectra are "
+        "counted.",
         forecast_figure.draw(watched, note),
     )
 
@@ -342,8 +369,8 @@ def _about(one: Explained, by: Ensemble, outside: float, rows: int, placed: bool
     pairs = [
         ("trained on", f"{ORIGINS[trained['origin']]}, {trained['instrument']}, {len(by.runs)} networks"),
         ("this observation", f"{ORIGINS[header.origin]}, {header.settings.get('instrument', 'unknown instrument')}"),
-        ("clean spectra outside what is known", f"{outside:.1%}"),
-        ("members that explain it", str(one.cube.attributes["members"])),
+        ("clean spectra of its window outside what is known", f"{outside:.1%}"),
+        ("members that explain it", str(one.cube.attributes["member_count"])),
         ("of them trained on it", "some" if one.cube.attributes["seen"] else "none"),
         ("repeats, steps, pixels", " × ".join(str(size) for size in one.cube.shape[:3])),
         ("flare", f"{header.flare_class} {header.onset}".strip() or "none known"),
@@ -359,7 +386,8 @@ def _worth(rise: Alarms, level: Alarms) -> Table:
     rows = []
     for title, one in (("rise", rise), ("score itself", level)):
         flaring, quiet = one.of(Label.PF), one.of(Label.AR)
-        lucky = sum(1 - np.exp(-one.rate * other.hours) for other in flaring)
+        # A PF is alarmed once at most, at any time of its watch.
+        lucky = sum(1 - np.exp(-one.rate * other.there) for other in flaring)
         rows.append(
             (
                 title,

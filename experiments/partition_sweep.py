@@ -17,6 +17,7 @@ from omegaconf import MISSING, DictConfig
 from preflare import run
 from preflare.command import Drawn, verb
 from preflare.errors import RunError
+from preflare.explain import ensemble
 from preflare.figures import distribution, learning_curves, left_out
 from preflare.model.sweep import collect
 from preflare.model.tables import number
@@ -57,7 +58,7 @@ def main(config: DictConfig) -> None:
     place = splits.place(config.chosen)
     root = Path(config.data.root or runs[0].config.data.root)
     held_out = {
-        title: [call(one) for one in explained.open_all(Path(folder) / "cubes", root)]
+        title: [call(one) for one in explained.open_all(ensemble.read(Path(folder)).folder.cubes, root)]
         for title, folder in (("Leave-one-out", config.left_out), ("Folds", config.folds))
         if folder is not None
     }

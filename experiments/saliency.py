@@ -288,17 +288,27 @@ def _complete(all: Sequence[Explained], origin: str) -> list[Claim]:
 
 
 def _claims(rows: Sequence[Beside], seen: np.ndarray, ratio: float, p: float, origin: str) -> list[Claim]:
-    gap = _middle(rows, ~seen) - _middle(rows, seen)
-    same = not gap > 0.1
+    low, high = interval(
+        seen.astype(int),
+        lambda drawn: (
+            _middle([rows[one] for one in drawn], ~seen[drawn]) - _middle([rows[one] for one in drawn], seen[drawn])
+        ),
+    )
+    more = low > 0
+    told = (
+        f"having seen them changes {'more' if more else 'no more'} than other networks do (difference "
+        f"{_middle(rows, ~seen) - _middle(rows, seen):+.2f}, 95% {low:+.2f} to {high:+.2f})"
+        if np.isfinite(low)
+        else "whether having seen them changes more than other networks do cannot be told"
+    )
     claims = [
         Claim(
             OURS,
             "Networks may explain observations that they were trained with.",
             f"Their attributions correlate with those of networks that had not seen them by {_middle(rows, seen):.2f}, "
-            f"and by {_middle(rows, ~seen):.2f} on observations that neither had seen: having seen them changes "
-            f"{'no more than other networks do' if same else 'more than other networks do'}.",
+            f"and by {_middle(rows, ~seen):.2f} on observations that neither had seen: {told}.",
             "",
-            judge_real(origin, same),
+            judge_real(origin, not more) if np.isfinite(low) else Verdict.NEEDS_REAL,
         )
     ]
     if np.isfinite(p):

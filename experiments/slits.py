@@ -125,8 +125,9 @@ def make(them: Sequence[Explained], line: Line, tolerance: float) -> Section:
 def _lead(found: Alignment, pf: Sequence[Seen], tolerance: float) -> str:
     long = f"{alignment.LONG * tolerance:g} arcsec"
     if not found.slits:
+        saw = sum(bool(one.pairs[ATTRIBUTION]) for one in pf)
         return (
-            f"None of {found.short} slits of {len(pf)} PF observations that saw the flare is {long} long: within "
+            f"None of {found.short} slits of {saw} PF observations that saw the flare is {long} long: within "
             f"{tolerance:g} arcsec, chance alone would align most of them."
         )
     counted = sum(any(pair.is_long(tolerance) for pair in one.pairs[ATTRIBUTION]) for one in pf)
@@ -185,10 +186,14 @@ def ends(light: np.ndarray) -> tuple[float, float]:
     return (float(low), float(high)) if high > low else (1.0, 10.0)
 
 
-def is_aligned(slit: Slit, tolerance: float) -> bool | None:
-    """Whether a slit is; None if it saw no flare or has no profile."""
+def verdict(slit: Slit, tolerance: float) -> str:
+    """Whether a slit is aligned, "yes" or "no"; or why it does not count."""
     found = alignment.pairs([slit])[ATTRIBUTION]
-    return bool(found[0].away[found[0].leads[0]] <= tolerance) if found else None
+    if not found:
+        return "no flare seen"
+    if not found[0].is_long(tolerance):
+        return "too short"
+    return "yes" if found[0].away[found[0].leads[0]] <= tolerance else "no"
 
 
 def brightest_step(seen: Seen) -> Slit:
@@ -215,16 +220,16 @@ def _maps(everything: Sequence[Seen], tolerance: float, limit: float, note: str)
     """The PF observations of highest score with a slit that is aligned and one that is not, and the AR one."""
     plots = []
     for name, title, label, wanted in (
-        ("aligned", "A slit where attribution leads to the flare", Label.PF, True),
-        ("astray", "A slit where it does not", Label.PF, False),
-        ("quiet", "A slit of a region that did not flare", Label.AR, None),
+        ("aligned", "A slit where attribution leads to the flare", Label.PF, "yes"),
+        ("astray", "A slit where it does not", Label.PF, "no"),
+        ("quiet", "A slit of a region that did not flare", Label.AR, "no flare seen"),
     ):
         mine = [
             (seen, slit)
             for seen in everything
             if seen.one.label is label
             for slit in [brightest_step(seen)]
-            if is_aligned(slit, tolerance) is wanted
+            if verdict(slit, tolerance) == wanted
         ]
         mine = [pair for pair in mine if len(pair[1].along) >= LONG] or mine
         if not mine:
@@ -277,13 +282,17 @@ def _alignment(
         note,
     )
     found = measured[ATTRIBUTION][tolerance]
+    said = (
+        f"At {tolerance:g} arcsec {found.share:.0%} are aligned where chance gives {found.shifted:.0%}."
+        if found.slits
+        else f"No slit is long enough for a tolerance of {tolerance:g} arcsec."
+    )
     return Plot(
         "alignment",
         "Alignment with the flare to come",
         f"Left: the share of an observation's slits that are aligned, and by chance (grey: profiles shifted along the "
-        f"slit). Right: the mean over observations against the tolerance, dashed by chance. At {tolerance:g} arcsec "
-        f"{found.share:.0%} are aligned where chance gives {found.shifted:.0%}: without a tolerance and a chance level "
-        "a share of slits says nothing.",
+        f"slit). Right: the mean over observations against the tolerance, dashed by chance. {said} Without a tolerance "
+        "and a chance level a share of slits says nothing.",
         drawn,
     )
 
@@ -371,9 +380,9 @@ def _claim(pf: Sequence[Seen], measured: dict[str, dict[float, Alignment]], tole
     planted = measured[PLANTED][tolerance] if PLANTED in measured else None
     # Where not even what was put in leads to the flare, there is nothing to find.
     leads = origin == "level2" or (planted is not None and planted.p_shifted < SURE)
-    verdict = judge(origin, good) if found.slits and leads else Verdict.NEEDS_REAL
+    stands = judge(origin, good) if found.slits and leads else Verdict.NEEDS_REAL
     if planted is not None and not planted.slits:
-        put_in = "no precursors"
+        put_in = "precursors, on slits too short to tell" if planted.short else "no precursors"
     elif planted is not None:
         put_in = (
             f"precursors lead to the flare in {planted.aligned} of {planted.slits} slits, mean {planted.share:.0%} "
@@ -385,7 +394,7 @@ def _claim(pf: Sequence[Seen], measured: dict[str, dict[float, Alignment]], tole
         "the flare is brightest.",
         said,
         put_in,
-        verdict,
+        stands,
         "aligned",
     )
 
@@ -416,10 +425,9 @@ def beats_chance(one: Alignment) -> bool:
 
 def _gallery(everything: Sequence[Seen], tolerance: float, limit: float) -> Iterator[Item]:
     """Every slit, drawn as it is written."""
-    words = {True: "yes", False: "no", None: "no flare seen"}
     for seen in everything:
         for slit in seen.slits:
-            one, aligned = mapped(seen, slit), words[is_aligned(slit, tolerance)]
+            one, aligned = mapped(seen, slit), verdict(slit, tolerance)
             facts = {"label": slit.label.name, "observation": slit.name, "aligned": aligned}
             yield Item(one.title, facts, style.png(slit_figure.small(one, limit)))
 

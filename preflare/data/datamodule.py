@@ -113,13 +113,13 @@ class FlareDataModule(pl.LightningDataModule):
             return
         self.divide(Pool(self.root, self.line))
 
-    def divide(self, pool: Pool) -> None:
-        """As ``setup``, of shards that were opened before."""
+    def divide(self, pool: Pool, level: int = logging.INFO) -> None:
+        """As ``setup``, of shards that were opened before. level: of the word on whether the spectra are resident."""
         headers = [shard.header for shard in pool.shards]
         # First the observations, which costs nothing: what cannot be divided need not be read.
         self.partitioner.observations(headers)
         self.adopt(pool.shards, self.partitioner.divide(headers, pool.usable))
-        self.streamed = self._must_stream()
+        self.streamed = self._must_stream(level)
         self.datasets = {side: self._stream(side) if self.streamed else self._read(side) for side in self.sides}
         self.ready = True
 
@@ -165,11 +165,11 @@ class FlareDataModule(pl.LightningDataModule):
             persistent_workers=self.workers > 0,
         )
 
-    def _must_stream(self) -> bool:
+    def _must_stream(self, level: int) -> bool:
         count, hands = sum(self.partition.spectra(side) for side in self.sides), max(1, self.workers)
         size = f"{count:,} spectra take {count * self._bytes() / GIB:.2g} GiB, data.memory is {self.memory:g} GiB"
         if self.resident is True or (self.resident == "auto" and count <= self._room()):
-            log.info("Resident: %s.", size)
+            log.log(level, "Resident: %s.", size)
             return False
         # Half of the least room is the next batch, which is drawn from the other half.
         least = 2 * self.batch_size * hands
@@ -178,7 +178,7 @@ class FlareDataModule(pl.LightningDataModule):
                 f"data.memory is {self.memory:g} GiB, too little to mix batches of {self.batch_size} spectra in "
                 f"{hands} loading process{'es' * (hands > 1)}; expected {least * self._bytes() / GIB:.2g} or more."
             )
-        log.info("Streamed from disk: %s. The shards are checked first.", size)
+        log.log(level, "Streamed from disk: %s. The shards are checked first.", size)
         return True
 
     def _bytes(self) -> int:

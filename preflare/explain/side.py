@@ -3,6 +3,7 @@
 Each partition has its own training side, and a member never leaves its own.
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class Side:
         config = run.config.data.copy()
         config.root = str(pool.root)
         data: FlareDataModule = instantiate(config)
-        data.divide(pool)
+        data.divide(pool, logging.DEBUG)  # one of many partitions
         return cls(data, seed)
 
     def paths(self, method: ExpectedGradients, without: str | None = None) -> tuple[Paths, Arrays]:

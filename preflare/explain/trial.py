@@ -80,7 +80,7 @@ def forget(folder: Path) -> None:
 
 
 def _against_truth(explained: Sequence[tuple[Shard, Cube]]) -> list[truth.Row]:
-    names = [name for name in METHODS if name in explained[0][1].names]
+    names = [name for name in METHODS if all(name in one.names for _, one in explained)]
     said: dict[str, list[np.ndarray]] = {name: [] for name in names}
     parts = []
     for shard, one in explained:

@@ -40,9 +40,7 @@ def draw(
             aside = 0.23 * (place - (len(shares) - 1) / 2)
             left.plot(100 * values, rows + aside, linestyle="", markersize=2.6, clip_on=False, label=name, **look)
             right.plot(tolerances, 100 * curves[name], linewidth=style.LINE, markersize=3, **look)
-        (dashed,) = right.plot(
-            tolerances, 100 * expected, color=style.GREY, linewidth=1.2, linestyle="--", label="chance, mean"
-        )
+        (dashed,) = right.plot(tolerances, 100 * expected, "_--", color=style.GREY, linewidth=1.2, label="chance, mean")
         right.axhline(100 * published, color=style.GREY, linewidth=0.8, linestyle=":")
         right.annotate(
             "the paper's share",
@@ -62,6 +60,8 @@ def draw(
             left.axhline(row, color=style.SHADE, linewidth=style.FINE, zorder=0)
         left.set(xlim=(-2, 102), ylim=(len(names) - 0.4, -0.6), xlabel=f"slits aligned within {tolerance:g} arcsec (%)")
         left.set_yticks(rows, list(names), fontsize=style.SMALL)
+        if not any(np.isfinite(values).any() for values in shares.values()):
+            left.text(50, rows.mean(), "no slit is long enough", ha="center", va="center", color=style.QUIET)
         left.tick_params(axis="y", length=0)
         handles, labels = left.get_legend_handles_labels()
         figure.legend([*handles, dashed], [*labels, dashed.get_label()], loc="outside lower center", ncols=3)

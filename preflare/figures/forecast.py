@@ -37,9 +37,10 @@ def draw(watch: Watch, remark: str) -> Figure:
         figure = Figure(figsize=(style.PAGE, 0.6 + 1.35 * rows), layout="constrained")
         panels = figure.subplots(rows, 1, sharex=True)
         top, second = panels[:2]
-        top.fill_between(
-            watch.minutes, watch.low, watch.high, color=style.GREY, alpha=0.35, linewidth=0, label="90% of members"
-        )
+        if (watch.high > watch.low).any():  # one member has no spread
+            top.fill_between(
+                watch.minutes, watch.low, watch.high, color=style.GREY, alpha=0.35, linewidth=0, label="90% of members"
+            )
         top.plot(watch.minutes, watch.score, color=style.INK, marker=".", label="mean score")
         top.axhline(watch.level, color=style.BLUE, linestyle=":", label="threshold of the score")
         top.set_ylim(0, 1)

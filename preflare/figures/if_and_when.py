@@ -66,7 +66,14 @@ def _name(axes: Axes, points: dict[str, tuple[float, float, str]]) -> None:
         beyond = max(0.0, left - frame.x1, right - frame.x1, frame.x0 - left, top - frame.y1, frame.y0 - bottom)
         return over + 100 * float(inside) + 100 * beyond
 
+    def away(box: tuple[float, float, float, float]) -> np.ndarray:
+        """From each dot to the box, (dot,)."""
+        low, high = np.array(box[:2]), np.array(box[2:])
+        far: np.ndarray = np.linalg.norm(np.maximum(np.maximum(low - dots, dots - high), 0), axis=1)
+        return far
+
     # From the right to the left: names stand to the right of their points where they can.
+    order = {name: place for place, name in enumerate(points)}
     for name, (x, y, colour) in sorted(points.items(), key=lambda item: -item[1][0]):
         measured = axes.annotate(name, (x, y), fontsize=style.SMALL)
         extent = measured.get_window_extent()
@@ -79,11 +86,14 @@ def _name(axes: Axes, points: dict[str, tuple[float, float, str]]) -> None:
                 shift = (across * farther, up * farther)
                 left = at[0] + shift[0] * scale - {"left": 0, "center": wide / 2, "right": wide}[side]
                 bottom = at[1] + shift[1] * scale - {"bottom": 0, "top": tall}[end]
-                found = cost((left, bottom, left + wide, bottom + tall)) + farther
+                place = (left, bottom, left + wide, bottom + tall)
+                # A name that stands nearer to another point, or nearly so, is taken for that one's.
+                theirs = np.delete(away(place), order[name])
+                doubtful = bool((theirs < away(place)[order[name]] + 4 * scale).any())
+                found = cost(place) + farther + 20 * doubtful
                 if found < lowest:
-                    best, lowest, box = (*shift, side, end), found, (left, bottom, left + wide, bottom + tall)
+                    best, lowest, box, led = (*shift, side, end), found, place, doubtful or farther > FARTHER[0]
         taken.append(box)
-        far = abs(best[0]) + abs(best[1]) > 10
         text = axes.annotate(
             name,
             (x, y),
@@ -94,7 +104,7 @@ def _name(axes: Axes, points: dict[str, tuple[float, float, str]]) -> None:
             ha=best[2],
             va=best[3],
             arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
-            if far
+            if led
             else None,
         )
         text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])

@@ -96,7 +96,7 @@ def draw(one: Map, limit: float, classes: Mapping[str, float], note: str) -> Fig
         for panel in axes[:, 0]:
             panel.set_ylabel("arcsec along the slit")
         for panel in axes[1]:
-            panel.set_xlabel("minutes to the onset" if one.onset else "minutes to the end of the window")
+            panel.set_xlabel("minutes from the onset" if one.onset else "minutes from the end of the window")
         figure.suptitle(one.title, x=0.01, ha="left", fontsize=style.TITLE)
         figure.legend(handles=_legend(one), loc="outside lower center", ncols=5)
         if note:

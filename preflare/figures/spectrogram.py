@@ -52,7 +52,7 @@ def draw(
             image = _pair(above, below, panels[number], wavelength, limit, marks)
             above.set_title(panels[number].title)
             _score(above, panels[number])
-            below.set_xlabel("minutes to the onset" if panels[number].onset else "minutes to the end of the window")
+            below.set_xlabel("minutes from the onset" if panels[number].onset else "minutes from the end of the window")
             for one in (above, below):
                 one.set_ylabel("wavelength (Å)")
             above.set_xticklabels([])

@@ -50,7 +50,7 @@ def draw(classes: Mapping[str, Rows], minutes: np.ndarray, ends: Mapping[str, st
                 )
                 images.append(image)
                 panel.set_title(f"{title}: {kind}")
-                panel.set_xlabel(f"minutes to {ends[title]}")
+                panel.set_xlabel(f"minutes from {ends[title]}")
                 panel.tick_params(axis="y", length=0)
             pair[0].set_yticks(range(len(rows.names)), rows.names, fontsize=style.SMALL)
             pair[1].yaxis.tick_right()

@@ -113,7 +113,7 @@ def calibrate(watched: Sequence[Watched], rate: float) -> float:
     if not any(len(values) for values in quiet):
         raise RunError(
             "No AR observation of the sweep has enough rasters to say how often an alarm is false. Explain more of "
-            "them, or give a wider window."
+            "them, or look at rises over a time that fits theirs: minutes=N."
         )
     values = np.unique(np.concatenate(quiet))
     above = np.nextafter(values, np.inf)
@@ -136,13 +136,15 @@ def _rate(watched: Sequence[Watched], threshold: float) -> float:
 @dataclass(frozen=True)
 class Outcome:
     """Of one observation, by a threshold that owes it nothing. lead: minutes from the alarm to the flare, or to the
-    end of an AR; NaN for no alarm. hours: watched. judged: whether it could be."""
+    end of an AR; NaN for no alarm. hours: watched, until the alarm if there is one; there: had there been none. judged:
+    whether it could be."""
 
     name: str
     label: Label
     threshold: float
     lead: float
     hours: float
+    there: float
 
     @property
     def judged(self) -> bool:
@@ -155,7 +157,7 @@ def leave_one_out(watched: Sequence[Watched], rate: float) -> list[Outcome]:
     whole = calibrate(watched, rate)
     for one in watched:
         own = calibrate([other for other in watched if other is not one], rate) if one.label is Label.AR else whole
-        found.append(Outcome(one.name, one.label, own, -one.alarm(own), one.hours(own)))
+        found.append(Outcome(one.name, one.label, own, -one.alarm(own), one.hours(own), one.hours(np.inf)))
     return found
 
 

@@ -59,11 +59,12 @@ def render(by: Ensemble, root: Path | None) -> str:
         return text.remark(str(about["origin"]), record["trained_on"]["origin"], str(about.get("masked_by", "")))
 
     def picture(title: str, members: Sequence[Cube], chosen: Sequence[Shown]) -> Picture:
+        names = spectra.methods(members)
         figure = spectra_figure.draw(
             line.wavelength,
             _read(chosen, home),
-            {spectra.METHODS[name]: np.stack([one.attributions[name] for one in chosen]) for name in limits},
-            {spectra.METHODS[name]: limit for name, limit in limits.items()},
+            {spectra.METHODS[name]: np.stack([one.attributions[name] for one in chosen]) for name in names},
+            {spectra.METHODS[name]: limits[name] for name in names},
             [one.title for one in chosen],
             line.cores,
             line.features,

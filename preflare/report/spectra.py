@@ -39,6 +39,11 @@ class Shown:
         return f"{name}: repeat {repeat}, step {step}, pixel {pixel}; {self.rank} score {self.score:.3f}"
 
 
+def methods(cubes: Sequence[Cube]) -> list[str]:
+    """Those of METHODS that every cube holds: some may have been made with other maps."""
+    return [name for name in METHODS if all(name in cube.names for cube in cubes)]
+
+
 def choose(cubes: Sequence[Cube]) -> list[Shown]:
     """The explained spectra of highest, median and lowest score of all cubes together; fewer if there are fewer."""
     owners, places, scores = [], [], []
@@ -57,7 +62,7 @@ def choose(cubes: Sequence[Cube]) -> list[Shown]:
         one = order[rank]
         cube = cubes[owner[one]]
         repeat, step, pixel = np.unravel_index(place[one], cube.shape[:3])
-        rows = {name: cube.rows(name, place[[one]])[0] for name in METHODS if name in cube.names}
+        rows = {name: cube.rows(name, place[[one]])[0] for name in methods(cubes)}
         shown.append(Shown(cube, (int(repeat), int(step), int(pixel)), ranks[rank], float(score[one]), rows))
     return shown
 

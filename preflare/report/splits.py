@@ -59,7 +59,9 @@ class Splits:
         """Where a partition stands in the arrays. Raises RunError if it was not trained."""
         found = np.flatnonzero(self.seeds == seed)
         if not len(found):
-            raise RunError(f"The sweep has no partition {seed}; it has {', '.join(map(str, self.seeds))}.")
+            raise RunError(
+                f"The sweep has no partition {seed}; it has {', '.join(map(str, self.seeds))}. Choose one: chosen=N."
+            )
         return int(found[0])
 
 

@@ -12,7 +12,7 @@ from preflare.explain.explanation import ORIGINS
 from preflare.explain.summary import summarise
 from preflare.explain.target import QUANTITIES
 from preflare.model.tables import CHOSEN_BY_TEST
-from preflare.report.spectra import METHODS, RULE, Shown, strongest
+from preflare.report.spectra import METHODS, RULE, Shown, methods, strongest
 from preflare.run import Run
 from preflare.sun.line import Line
 from preflare.sun.observation import Label
@@ -136,7 +136,7 @@ def method(groups: Sequence[tuple[str, Sequence[Cube]]]) -> str:
     cubes = [cube for _, members in groups for cube in members]
     if not cubes:
         return ""
-    maps = [name for name in METHODS if name in MAPS and name in cubes[0].names]
+    maps = [name for name in methods(cubes) if name in MAPS]
     quantity = QUANTITIES[str(cubes[0].attributes["quantity"])].title
     count = int(max(cube.attributes["member_count"] for cube in cubes))
     if count == 1:
@@ -169,13 +169,12 @@ def attributions(members: Sequence[Cube], chosen: Sequence[Shown], line: Line) -
         sentences = [
             f"Scores from top to bottom: {scores}; the mean over {SCORED}, {spectra:,} of them, is {mean:.3f}."
         ]
-    for name, title in METHODS.items():
-        if name in members[0].names:
-            place, mean = strongest(members, name)
-            sentences.append(
-                f"Strongest in {title}, over the {count:,} explained spectra: {_near(place, line)}, "
-                f"{'raising' if mean > 0 else 'lowering'} it on average."
-            )
+    for name in methods(members):
+        place, mean = strongest(members, name)
+        sentences.append(
+            f"Strongest in {METHODS[name]}, over the {count:,} explained spectra: {_near(place, line)}, "
+            f"{'raising' if mean > 0 else 'lowering'} it on average."
+        )
     residual = float(np.median([one.residual for one in summaries]))
     draws = members[0].attributes["samples"]
     sentences.append(f"With {draws} draws, expected gradients miss their sum by {residual:.1%} (median).")

@@ -52,13 +52,12 @@ class Timeline:
 def timeline(one: Explained, average: str = "clean") -> Timeline:
     """Average each raster of an observation. average: one of AVERAGES."""
     score = one.cube.read("score") if average == "all" else one.scores()
-    used = np.isfinite(score)
+    counts = counted(one)
+    used = np.isfinite(score) & counts[:, :, None]
     if average == "enhanced":
         intensity = one.shard.read("intensity")
         middle = [np.median(row[mask]) if mask.any() else np.inf for row, mask in zip(intensity, used, strict=True)]
         used &= intensity >= np.array(middle)[:, None, None]
-    counts = counted(one)
-    used &= counts[:, :, None]
     spectra = used.sum(axis=(1, 2))
     total = np.where(used, score, 0).sum(axis=(1, 2), dtype=np.float64)
     mean = np.divide(total, spectra, out=np.full(len(total), np.nan), where=spectra > 0)

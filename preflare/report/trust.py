@@ -15,7 +15,7 @@ from preflare.figures import equivalence as equivalence_figure
 from preflare.figures import representatives as representatives_figure
 from preflare.figures import spectra as spectra_figure
 from preflare.report.blocks import Block, drawn
-from preflare.report.spectra import METHODS, Shown
+from preflare.report.spectra import METHODS, Shown, methods
 from preflare.report.tables import Table
 from preflare.sun.line import Line
 
@@ -79,7 +79,7 @@ def likeness(
     cubes: Sequence[Cube], chosen: Sequence[Shown], spectra: np.ndarray, line: Line, quantity: str, remark: str
 ) -> list[Block]:
     """The two families beside each other, raw and as the paper displays them (Fig. 11)."""
-    name = next((one for one in ("hirescam", "gradcam", "gradcam_reference") if one in cubes[0].names), None)
+    name = next((one for one in ("hirescam", "gradcam", "gradcam_reference") if one in methods(cubes)), None)
     if name is None:
         return []
     places = [one.explained() for one in cubes]

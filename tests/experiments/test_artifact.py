@@ -103,6 +103,7 @@ def test_from_shards_to_findings(
         (["members=1"], "members is 1, expected a whole number of 2 or more."),
         (["annealed=3"], "annealed is 3, expected a whole number from 2 to 2."),
         (["batches=[]"], "batches is [], expected one number of batches or more"),
+        (["batches=[5000]"], "batches is [5000], but training ends after 16: nothing of it would be seen."),
         (["core=0"], "core is 0.0, expected a number of Å above 0."),
         (["~artifacts"], "artifacts"),
         (["artifacts.plateau.last=500"], "last is 500, expected a whole number from 110 to 239."),

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,7 @@ from preflare.data.shard import Shard
 from preflare.explain import ensemble
 from preflare.explain.cube import Cube
 from preflare.explain.engine import Differentiated
+from preflare.figures.forecast import Watch
 from preflare.report import explained, section
 from preflare.sun.observation import Label, Phase
 
@@ -91,7 +93,7 @@ def test_the_scores_are_those_of_the_cube(home: Path, tmp_path: Path, verb: Verb
     score = cube.read("score")
     np.testing.assert_array_equal(fits.getdata(tmp_path / "x" / "scores.fits"), score)
     np.testing.assert_array_equal(fits.getdata(tmp_path / "x" / "scores.fits", "CLEAN"), cube.clean())
-    assert "Of 78 clean spectra of this" in section.read(tmp_path / "x")["lead"]
+    assert "Of 78 clean spectra in its window" in section.read(tmp_path / "x")["lead"]
     rows = list(csv.DictReader((tmp_path / "x" / "scores.csv").read_text().splitlines()))
     assert len(rows) == np.isfinite(score).sum()
     assert len(section.read(tmp_path / "x")["tables"]["Observations of the sweep"]["rows"]) == 6
@@ -120,6 +122,15 @@ def test_members_and_score_are_of_the_same_exposures(
     watched = load_verb("experiments/forecast").watch(by, one, 10.0, 1.0, 1.0)
     assert watched.score[2] == pytest.approx(float(one.scores()[2, 0].mean()))
     assert watched.minutes[2] == pytest.approx(400 / 60) and watched.minutes[3] == pytest.approx(650 / 60)
+
+
+def test_what_cannot_be_judged_raises_no_false_hope(load_verb: Callable[[str], ModuleType]) -> None:
+    module, nothing = load_verb("experiments/forecast"), np.full(2, np.nan)
+    few = Watch(np.arange(2.0), nothing, nothing, nothing, nothing, 1, 1, (np.nan, np.nan), np.nan, nothing, {})
+    assert module._said(few, 10.0) == (
+        "Its rise cannot be judged: a rise over 10 minutes takes 3 rasters or more over half that time."
+    )
+    assert module._said(replace(few, rise=np.zeros(2)), 10.0) == "Its rise raises no alarm."
 
 
 def test_networks_of_other_epochs_are_not_compared(

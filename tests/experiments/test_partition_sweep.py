@@ -75,8 +75,8 @@ def test_the_chosen_partition_is_a_config_of_train(
     ("arguments", "said"),
     [
         (("sweep=nowhere",), "nowhere holds no finished run. Train the sweep"),
-        (("sweep={sweep}", "chosen=44"), "no partition 44; it has 0, 1, 2"),
-        (("sweep={sweep}", "chosen=1", "left_out=nowhere"), "holds no saliency cubes"),
+        (("sweep={sweep}", "chosen=44"), "no partition 44; it has 0, 1, 2. Choose one: chosen=N"),
+        (("sweep={sweep}", "chosen=1", "left_out=nowhere"), "There is no run folder nowhere"),
     ],
 )
 def test_what_is_missing_is_said(

@@ -53,6 +53,7 @@ def test_both_ways_are_told(ways: tuple[Path, Path], tmp_path: Path, verb: Verb)
     }
     assert record["claims"][0]["found"] == "3 PF and 3 AR observations, 240 and 240 spectra, flares included."
     assert record["claims"][-1]["paper"] == "ours"
+    assert "having seen them changes no more than other networks do (difference -1.0" in record["claims"][-1]["found"]
     assert "(by rank; 95%" in record["lead"]
     assert "did not train with them (checkpoint best)" in record["lead"]
     first, own, theirs = record["warnings"]

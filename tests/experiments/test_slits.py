@@ -68,6 +68,15 @@ def test_aligned_slits_are_counted_and_every_slit_can_be_browsed(sweep: Path, tm
     assert [plot["figures"] for plot in record["plots"]] == [["14"], ["D.1"], []]
 
 
+def test_slits_that_are_too_short_are_not_called_aligned(sweep: Path, tmp_path: Path, verb: Verb) -> None:
+    assert verb("experiments/slits", *arguments(sweep, tmp_path / "x", "tolerance=20")) == 0
+    record = section.read(tmp_path / "x")
+    assert record["lead"].startswith("None of 6 slits of 3 PF observations that saw the flare is 80 arcsec long")
+    assert {item["facts"]["aligned"] for item in record["gallery"]} == {"no flare seen", "too short"}
+    assert [plot["name"] for plot in record["plots"]] == ["quiet", "alignment"]
+    assert "No slit is long enough for a tolerance of 20 arcsec." in record["plots"][1]["caption"]
+
+
 @pytest.mark.parametrize(
     ("argument", "said"),
     [

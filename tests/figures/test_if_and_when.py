@@ -25,6 +25,11 @@ def test_names_do_not_overlap_where_points_crowd() -> None:
     with style.applied():
         axes.figure.draw_without_rendering()
     boxes = [Text.get_window_extent(text) for text in axes.texts]  # without their arrows
+    dots = axes.transData.transform(np.hstack([area, tau]))
+    for number, text in enumerate(axes.texts):
+        box, mine = boxes[number], names.index(text.get_text())
+        far = np.linalg.norm(np.clip(dots, [box.x0, box.y0], [box.x1, box.y1]) - dots, axis=1)
+        assert text.arrow_patch is not None or far.argmin() == mine  # led to its point, or nearest to it
     assert len(boxes) == count
     for number, one in enumerate(boxes):
         assert not any(one.overlaps(other) for other in boxes[number + 1 :])

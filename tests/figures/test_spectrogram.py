@@ -56,7 +56,7 @@ def test_minutes_count_to_what_is_said() -> None:
     quiet = replace(panel([-9.0, -6.0]), onset=False)
     figure = spectrogram.draw([panel([-9.0, -6.0]), quiet], WAVELENGTH, 0.7, {}, "")
     said = [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel().startswith("minutes")]
-    assert said == ["minutes to the onset", "minutes to the end of the window"]
+    assert said == ["minutes from the onset", "minutes from the end of the window"]
 
 
 def test_the_papers_look_fades_by_the_highest_score_of_a_panel() -> None:

@@ -21,6 +21,6 @@ def test_two_scales_of_the_same_rows() -> None:
     assert [label.get_text() for label in labels] == ["PF_1", "PF_2"]
     assert [label.get_fontweight() for label in labels] == ["bold", "normal"]
     assert [label.get_text() for label in figure.axes[1].get_yticklabels()] == ["X1.0, strong", "M1.2, weak"]
-    assert [axes.get_xlabel() for axes in figure.axes[:3:2]] == ["minutes to the onset", "minutes to the end"]
+    assert [axes.get_xlabel() for axes in figure.axes[:3:2]] == ["minutes from the onset", "minutes from the end"]
     # Each column has the scale of what it shows.
     assert [axes.get_xlabel() for axes in figure.axes[4:]] == ["mean score / its row's maximum", "mean score"]

@@ -72,6 +72,9 @@ def test_pf_that_rise_are_seen_in_time_and_ar_cost_their_rate() -> None:
     leads = [one.lead for one in rises if one.label is Label.PF]
     assert np.isfinite(leads).all() and 15 < np.median(leads) < 25
     assert sum(np.isfinite(one.lead) for one in rises if one.label is Label.AR) <= 5
+    # Of its watch, what an alarm ends is left out of hours alone.
+    assert all(one.hours < one.there for one in rises if np.isfinite(one.lead))
+    assert {round(one.there, 9) for one in rises} == {round(one.hours(np.inf), 9) for one in by_rise}
     # Scores themselves: the AR have higher ones than most of the ramp.
     scores = forecast.leave_one_out(by_score, 0.1)
     assert np.nanmedian([one.lead for one in scores if one.label is Label.PF]) < np.median(leads)
@@ -101,7 +104,7 @@ def test_what_is_known_counts_every_observation_alike(
 
 def test_alarms_are_compared_among_those_that_were_watched() -> None:
     def outcome(label: Label, lead: float, hours: float = 1.0) -> Outcome:
-        return Outcome("x", label, 0.5, lead, hours)
+        return Outcome("x", label, 0.5, lead, hours, hours)
 
     alarmed = [outcome(Label.PF, 5.0)] * 4 + [outcome(Label.AR, np.nan)] * 4
     assert forecast.more_alarms(alarmed) == pytest.approx(1 / 70)  # one way of choosing four of eight

@@ -23,9 +23,9 @@ from preflare.sun.observation import Label
 MakeShard = Callable[..., Path]
 
 
-def explain(run: Run, *rest: Any) -> None:
+def explain(run: Run, *rest: Any, maps: tuple[str, ...] = ("hirescam",)) -> None:
     method = ExpectedGradients(4, 1, "herding", 0)
-    choices = ("log_odds", "best", "clean", 5, 0, "unseen", 9, ("hirescam",), "float32", 1, 4)
+    choices = ("log_odds", "best", "clean", 5, 0, "unseen", 9, maps, "float32", 1, 4)
     Explanation(*choices, method, allow_simulated=True)(single(run), *rest)
 
 
@@ -112,6 +112,20 @@ def test_real_data_have_their_own_section_and_warnings(own_run: Path, tmp_path: 
     assert f"shards={shard}" in text
     # Only foreign cubes: the held-out section still says how to fill it.
     assert "No held-out observation has been explained yet" in text
+
+
+def test_cubes_may_have_other_maps(own_run: Path, tmp_path: Path, make_shard: MakeShard) -> None:
+    finished, home = run.read(own_run), own_run.parent / "shards"
+    explain(finished, home, None, None)
+    shard = make_shard(tmp_path / "other", Label.UNKNOWN, 9)
+    explain(finished, home, shard, None, maps=("gradcam", "hirescam"))
+    text = page.render(single(finished), home)
+    assert "Strongest in Grad-CAM" in text and text.count("Strongest in HiResCAM") == 3
+    # One of the two held-out observations again, with another map: what both hold is shown.
+    explain(finished, home, None, finished.record["partition"]["sides"]["test"], maps=("gradcam",))
+    name = sorted(finished.record["partition"]["sides"]["test"])[0]
+    explain(finished, home, None, [name], maps=("hirescam",))
+    page.render(single(finished), home)
 
 
 def test_a_cube_of_an_earlier_run_is_refused(own_run: Path) -> None:

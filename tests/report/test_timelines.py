@@ -67,6 +67,17 @@ def test_enhanced_are_the_brighter_half(one: explained.Explained, monkeypatch: p
     assert enhanced.score[2] == pytest.approx(score[2][bright].mean(), rel=1e-6)
 
 
+def test_enhanced_are_of_the_exposures_that_count(one: explained.Explained, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flare, which begins between the two steps of the third raster, is brighter than all before it."""
+    phase, read = one.shard.read("phase"), type(one.shard).read
+    phase[2, 1] = Phase.FLARE
+    intensity = np.random.default_rng(1).uniform(50, 500, (4, 2, 10))
+    intensity[2, 1] += 1000
+    given = {"phase": phase, "intensity": intensity}
+    monkeypatch.setattr(type(one.shard), "read", lambda self, name: given[name] if name in given else read(self, name))
+    assert timelines.timeline(one, "enhanced").spectra[2] == 5
+
+
 def test_a_raster_without_a_score_has_none(tmp_path: Path, one: explained.Explained) -> None:
     with h5py.File(one.cube.path, "r+") as file:
         file["score"][1] = np.nan
