@@ -171,9 +171,13 @@ def make(config: DictConfig, plan: Sequence[Trial], held: Held, output: Path) ->
         claims=[_fails(found, held.origin)],
         warnings=[
             *died,
-            f"Means of {config.members} networks of each setting: differences of a few hundredths are none.",
+            f"{_who(config.members).capitalize()} of each setting: differences of a few hundredths are none.",
         ],
     )
+
+
+def _who(members: int) -> str:
+    return "one network" if members == 1 else f"means of {members} networks"
 
 
 def _fails(found: Mapping[tuple[str, float], np.ndarray], origin: str) -> Claim:
@@ -314,7 +318,7 @@ def draw(rows: Sequence[Row], members: int):
             "insertion less deletion (sd of log-odds)",
         ),
         {1: (1.0, "chance")},
-        f"the simulated Sun; weights averaged over the last epochs; means of {members} networks",
+        f"the simulated Sun; weights averaged over the last epochs; {_who(members)}",
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from preflare.figures import style
@@ -32,17 +33,20 @@ def draw(
         for number, (axes, ylabel) in enumerate(zip(np.ravel(figure.subplots(1, count)), ylabels, strict=True)):
             place = number + 1
             axes.plot(smoothed[:, 0], smoothed[:, place], color=style.GREY, marker=".", label="smoothed afterwards")
-            for colour, (name, points) in zip(COLOURS, curves.items(), strict=False):
+            for turn, (colour, (name, points)) in enumerate(zip(COLOURS, curves.items(), strict=False)):
                 axes.plot(points[:, 0], points[:, place], color=colour, marker="o", markersize=3, label=name)
                 for text, point in zip(strengths[name], points, strict=True):
                     if np.isfinite(point[[0, place]]).all():
+                        # By turns to the right and to the left: settings end near each other.
                         axes.annotate(
                             text,
                             (point[0], point[place]),
-                            (2, 3),
+                            (3 - 6 * (turn % 2), 2),
                             textcoords="offset points",
+                            ha="right" if turn % 2 else "left",
                             fontsize=style.SMALL,
                             color=colour,
+                            path_effects=[withStroke(linewidth=1.5, foreground="white")],
                         )
             axes.plot(start[0], start[place], "*", color=style.INK, markersize=9, label="without", zorder=5)
             if number in levels:
