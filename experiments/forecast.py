@@ -40,7 +40,7 @@ from preflare.report.tables import Table
 from preflare.report.timelines import AVERAGES
 from preflare.run import now
 from preflare.sun.line import Line
-from preflare.sun.observation import Label, instant
+from preflare.sun.observation import Label
 
 FITS, CSV = "scores.fits", "scores.csv"
 
@@ -218,8 +218,7 @@ def watch(by: Ensemble, one: Explained, window: float, limit: float, level: floa
     """What is drawn of the observation."""
     timeline = timelines.timeline(one, AVERAGES[0])
     header = one.shard.header
-    zero = (instant(header.onset or header.window_end) - instant(header.start)).total_seconds() / 60
-    minutes, onset = timeline.minutes + zero, zero if header.onset else np.nan
+    minutes, onset = timeline.minutes + one.zero / 60, one.zero / 60 if header.onset else np.nan
     before = ~(minutes > onset)
     rises = np.full(len(minutes), np.nan)
     rises[before] = forecast.rise(minutes[before], timeline.score[before], window)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from preflare import run
 from preflare.command import Job, ours
-from preflare.data.datamodule import candidates, usable
+from preflare.data.datamodule import Pool
 from preflare.data.partition import CLASSES
 from preflare.data.shard import open_all
 from preflare.errors import ConfigError
@@ -183,8 +183,9 @@ def _most_members(group: Sequence[Member]) -> int:
     if config.swarm.max_members is not None or len(group) == 1:
         return config.swarm.max_members or len(group)
     clean = dict.fromkeys(CLASSES, 0)
-    for shard in candidates(data.root, data.line):
-        clean[shard.header.label] += int(usable(shard, data.line).sum())
+    pool = Pool(data.root, data.line)
+    for shard in pool.shards:
+        clean[shard.header.label] += int(pool.usable[shard.name].sum())
     spectra = 2 * min(clean.values())  # both classes have as many on every side
     number = 8 if str(config.trainer.precision).startswith("64") else 4
     network = instantiate(config.model)

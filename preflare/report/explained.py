@@ -52,11 +52,15 @@ class Explained:
         """SHA-256 of what the cube says of itself: of which shard it is, who explained it, and how."""
         return hashlib.sha256(repr(sorted(self.cube.attributes.items())).encode()).hexdigest()
 
+    @property
+    def zero(self) -> float:
+        """Seconds from the observation's start to the flare's onset; where there is none, to the window's end."""
+        header = self.shard.header
+        return (instant(header.onset or header.window_end) - instant(header.start)) / timedelta(seconds=1)
+
     def minutes(self) -> np.ndarray:
         """Of every exposure, (repeat, step), after the flare's onset; where there is none, after the window's end."""
-        header = self.shard.header
-        zero = (instant(header.onset or header.window_end) - instant(header.start)) / timedelta(seconds=1)
-        after: np.ndarray = (self.shard.read("time") - zero) / 60
+        after: np.ndarray = (self.shard.read("time") - self.zero) / 60
         return after
 
     def window(self) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from hydra.utils import instantiate
 
-from preflare.data.datamodule import candidates, read_spectra, usable
+from preflare.data.datamodule import Pool, read_spectra
 from preflare.explain.explanation import check_unchanged
 from preflare.explain.target import log_odds
 from preflare.report.explained import Explained
@@ -49,13 +49,13 @@ def rescore(runs: Sequence[Run], root: Path) -> list[list[Called]]:
 
     root: of the runs' shards. Raises ShardError if they are not those that the runs were trained with.
     """
-    shards = {shard.name: shard for shard in candidates(root, instantiate(runs[0].config.line))}
-    check_unchanged(runs[0], root, list(shards.values()))
-    headers = [shard.header for shard in shards.values()]
-    clean = {name: usable(shard, instantiate(runs[0].config.line)) for name, shard in shards.items()}
+    pool = Pool(root, instantiate(runs[0].config.line))
+    check_unchanged(runs[0], root, pool.shards)
+    shards = {shard.name: shard for shard in pool.shards}
+    headers = [shard.header for shard in pool.shards]
     found = []
     for one in runs:
-        side = instantiate(one.config.data).partitioner.divide(headers, clean).rows["test"]
+        side = instantiate(one.config.data).partitioner.divide(headers, pool.usable).rows["test"]
         answer, called = log_odds(one.network()), []
         for name, rows in side.items():
             with torch.no_grad():
